@@ -1,0 +1,1 @@
+"""The fronts: command line and HTTP, thin over label() and verify()."""
