@@ -108,22 +108,21 @@ class Asset:
 
 @contextmanager
 def _mapped(path: Path, name: str) -> Iterator[mmap.mmap]:
-    if path.is_dir():
-        raise BadInput(f"{name} is a folder; give its files, or --recursive on the command line")
     try:
+        if path.is_dir():
+            raise BadInput(f"{name} is a folder; give its files, or --recursive on the command line")
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise BadInput(f"{name} is empty")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 yield data
-    except OSError as error:
-        raise BadInput(f"cannot read {name}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"cannot read {name}: {reason}") from error
 
 
 def _spool(stream: BinaryIO, stack: ExitStack) -> Path:
-    file = stack.enter_context(
-        tempfile.NamedTemporaryFile(prefix="biaoshi-")
-    )
+    file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="biaoshi-"))
     shutil.copyfileobj(stream, file, _CHUNK)
     file.flush()
     return Path(file.name)

@@ -17,7 +17,8 @@ MAX_ITEM = 1 << 20
 
 # Annex E j): printable ASCII without space and backslash; the quote only in its escaped form.
 _WRITABLE = re.compile(r"[\x21-\x5b\x5d-\x7e]*")
-_PREFIX = re.compile(r"\s*AIGC\s*[:=]?\s*(?=\{)", re.IGNORECASE)
+# Possessive, or a mebibyte of blanks would be tried in every split between the two \s*.
+_PREFIX = re.compile(r"\s*AIGC\s*+[:=]?\s*(?=\{)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from uuid import uuid4
 from labeler.asset import Asset, Source, same_bytes
 from labeler.containers import Span
 from labeler.metadata import decode, encode
-from labeler.notices import NoticeOptions, notices, plan
+from labeler.notices import Notice, NoticeOptions, notices, plan
 from policies.errors import BadInput, ToolkitError, Unsupported
 from policies.policy import Policy, load
 from policies.terms import AigcLabel, Mark
@@ -63,12 +63,12 @@ def label(
 
         untouched: dict[str, str] = {}
         edited = asset
-        if planned is not None and not notices(asset.media).find(asset):
+        if planned is not None and not _has_notice(asset, planned):
             drawn = notices(asset.media).draw(asset, planned, stage.parent)
             edited = stack.enter_context(drawn.asset)
             untouched.update(drawn.untouched)
         untouched.update(_embed(edited, final if Mark.METADATA in wanted else None, stage))
-        _read_back(stage, asset, final, wanted)
+        _read_back(stage, asset, final if Mark.METADATA in wanted else None, planned)
 
         with Asset.open(stage, asset.source) as written:
             digest = written.sha256
@@ -112,7 +112,7 @@ def reconcile(asset: Asset, label: AigcLabel, force: bool = False) -> AigcLabel:
         read = decode(copy.value).label
         if read is None:
             if not force:
-                raise BadInput(f"a label at {copy.where} is too damaged to read; --force replaces it")
+                raise BadInput(f"the label {copy.where} is too damaged to read; --force replaces it")
         elif read.content_producer != label.content_producer:
             raise BadInput(
                 f"already labelled by {read.content_producer!r} ({copy.where}); a producer's half is never overwritten"
@@ -142,16 +142,21 @@ def _embed(edited: Asset, final: AigcLabel | None, stage: Path) -> dict[str, str
     return {"metadata": f"{kept} of {len(edited.data)} bytes copied as they were and compared after writing"}
 
 
-def _read_back(stage: Path, source: Asset, final: AigcLabel, wanted: frozenset[Mark]) -> None:
+def _has_notice(asset: Asset, planned: Notice) -> bool:
+    text = planned.facts().get("text")
+    return bool(notices(asset.media).find(asset, (text,) if text else ()))
+
+
+def _read_back(stage: Path, source: Asset, final: AigcLabel | None, planned: Notice | None) -> None:
     with Asset.open(stage, source.source) as written:
-        if Mark.METADATA in wanted:
+        if final is not None:
             copies = written.container.read(written.data)
             if [decode(c.value).label for c in copies] != [final]:
                 places = "; ".join(c.where for c in copies) or "nowhere"
                 raise ToolkitError(
                     f"after writing, the label stands {places}; exactly one copy in {written.container.SLOT} was meant"
                 )
-        if Mark.EXPLICIT in wanted and not notices(written.media).find(written):
+        if planned is not None and not _has_notice(written, planned):
             raise ToolkitError(
                 "the notice could not be found again in the result, so nothing was saved; "
                 "try another position or a greater height"

@@ -87,7 +87,7 @@ _WITHOUT = {
 
 def _weigh(requirement: Requirement, sighting: Finding | None, findings: Sequence[Finding]) -> tuple[Verdict, str]:
     if sighting is None:
-        return Verdict.UNDETERMINED, f"no detector looked for a {requirement.mark} mark"
+        return Verdict.UNDETERMINED, f"no detector looked for this mark: {requirement.mark}"
     if sighting.status is not Status.FOUND:
         return _WITHOUT[sighting.status], sighting.detail
     if requirement.check is Check.PRESENT:

@@ -26,13 +26,15 @@ item unreadable raises BadInput; damage elsewhere is left alone.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
 
 from labeler.discover import modules
 from policies.errors import BadInput, Unsupported
 from policies.terms import Media
+
+_MAX_COPIES = 64
 
 Buffer: TypeAlias = "bytes | mmap.mmap"
 
@@ -90,9 +92,41 @@ def render(data: Buffer, pieces: Sequence[Piece]) -> bytes:
     return b"".join(data[p.start : p.stop] if isinstance(p, Span) else p for p in pieces)
 
 
+class CutShort(BadInput):
+    """A length runs past the end of what encloses it."""
+
+
 def take(data: Buffer, start: int, size: int, what: str, end: int | None = None) -> bytes:
-    """`size` bytes at `start`, or BadInput when they run past `end` (default: the file's end)."""
+    """`size` bytes at `start`, or CutShort when they run past `end` (default: the file's end)."""
     stop = start + size
     if size < 0 or start < 0 or stop > (len(data) if end is None else min(end, len(data))):
-        raise BadInput(f"{what} runs past the end of what encloses it; the file is cut short or damaged")
+        raise CutShort(f"{what} runs past the end of what encloses it; the file is cut short or damaged")
     return data[start:stop]
+
+
+def sound_part(copies: Iterable[Copy]) -> list[Copy]:
+    """The copies up to where the file is cut short; CutShort where that leaves none, for then one may be missing."""
+    found: list[Copy] = []
+    try:
+        for copy in copies:
+            if len(found) == _MAX_COPIES:
+                raise BadInput(f"over {_MAX_COPIES} AIGC items in one file, where one belongs; the file is damaged")
+            found.append(copy)
+    except CutShort:
+        if not found:
+            raise
+    return found
+
+
+def splice(size: int, edits: Iterable[tuple[int, int, bytes]]) -> list[Piece]:
+    """The source's `size` bytes with `new` in the place of each edit (start, stop, new); all others as Spans.
+
+    Edits do not overlap; those that insert at one offset keep their order.
+    """
+    pieces: list[Piece] = []
+    position = 0
+    for start, stop, new in sorted(edits, key=lambda edit: edit[:2]):
+        pieces += [Span(position, start), new]
+        position = stop
+    pieces.append(Span(position, size))
+    return [p for p in pieces if (p.start < p.stop if isinstance(p, Span) else p)]
