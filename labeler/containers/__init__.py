@@ -17,7 +17,10 @@ and, where it applies,
     graft(source, encoded) -> list[Piece]  the metadata of `source` around the signal of `encoded`, a
                                            freshly encoded file of the same layout; Spans are of `source`
     text(data) -> str                      documents: the text a reader sees
-    insert(data, notice, place) -> list[Piece]   documents: a notice line put at the "start" or "end"
+    margins(data) -> Mapping[str, str]     documents: the text that every page shows at its "start" and "end"
+    unread(data) -> str                    documents: why words may stand there that text() cannot give, or ""
+    insert(data, notice, place, form) -> list[Piece]   documents: a "line" or "corner" notice put at the "start"
+                                           or "end"
 
 `data` is the whole file, mapped: index only what you need, trust no length in it. Damage that makes the
 item unreadable raises BadInput; damage elsewhere is left alone.
@@ -34,7 +37,11 @@ from labeler.discover import modules
 from policies.errors import BadInput, Unsupported
 from policies.terms import Media
 
-_MAX_COPIES = 64
+MAX_COPIES = 64
+"""No file in the wild has more copies of the item; what has is damaged or hostile."""
+
+MAX_PARTS = 1 << 20
+"""Chunks or segments in one file: more than any real file has, so few that a walk over them takes seconds."""
 
 Buffer: TypeAlias = "bytes | mmap.mmap"
 
@@ -109,8 +116,8 @@ def sound_part(copies: Iterable[Copy]) -> list[Copy]:
     found: list[Copy] = []
     try:
         for copy in copies:
-            if len(found) == _MAX_COPIES:
-                raise BadInput(f"over {_MAX_COPIES} AIGC items in one file, where one belongs; the file is damaged")
+            if len(found) == MAX_COPIES:
+                raise BadInput(f"over {MAX_COPIES} AIGC items in one file, where one belongs; the file is damaged")
             found.append(copy)
     except CutShort:
         if not found:

@@ -1,0 +1,240 @@
+"""Office Open XML (ECMA-376): the item as the custom property AIGC (TC260-PG-20258A, 6.1)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr
+
+from labeler.containers import Buffer, Copy, Piece, _xml, _zip, render, sound_part, splice
+from labeler.containers._xml import Element
+from labeler.containers._zip import Archive
+from policies.errors import BadInput, ToolkitError
+
+SLOT = "docProps/custom.xml, property AIGC"
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""An encrypted Office file is an OLE compound file around the ZIP (MS-OFFCRYPTO), as are the formats before 2007."""
+
+_NAME = "AIGC"
+_PART = "docProps/custom.xml"
+_TYPES = "[Content_Types].xml"
+_RELATIONS = "_rels/.rels"
+_FMTID = "{D5CDD505-2E9C-101B-9397-08002B2CF9AE}"
+_CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.custom-properties+xml"
+_RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """The names that the transitional and the strict form of the standard differ in."""
+
+    relation: str
+    properties: str
+    values: str
+
+
+_TRANSITIONAL = _Dialect(
+    "http://schemas.openxmlformats.org/officeDocument/2006/relationships/custom-properties",
+    "http://schemas.openxmlformats.org/officeDocument/2006/custom-properties",
+    "http://schemas.openxmlformats.org/officeDocument/2006/docPropsVTypes",
+)
+_STRICT = _Dialect(
+    "http://purl.oclc.org/ooxml/officeDocument/relationships/customProperties",
+    "http://purl.oclc.org/ooxml/officeDocument/customProperties",
+    "http://purl.oclc.org/ooxml/officeDocument/docPropsVTypes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One relationship of a part: the kind is its type's last word, the target a member's name."""
+
+    kind: str
+    type: str
+    id: str
+    target: str
+    element: Element
+
+
+def sniff(data: Buffer, suffix: str, suffixes: tuple[str, ...], folder: str) -> bool:
+    """An Office file whose main part lies in `folder`; a damaged or encrypted one is told by its suffix."""
+    if data[:8] == OLE:
+        return suffix in suffixes
+    if data[:4] != _zip.MAGIC:
+        return False
+    try:
+        names = Archive(data).names()
+    except ToolkitError:
+        return suffix in suffixes
+    return _TYPES in names and any(name.startswith(folder) for name in names)
+
+
+def open_archive(data: Buffer) -> Archive:
+    """The file's members; BadInput names the remedy where it is encrypted or older than 2007."""
+    if data[:8] == OLE:
+        raise BadInput(
+            "the document is protected by a password or older than 2007; save it unprotected in today's format"
+        )
+    return Archive(data)
+
+
+def read(data: Buffer) -> list[Copy]:
+    return sound_part(_copies(open_archive(data)))
+
+
+def _copies(archive: Archive) -> Iterator[Copy]:
+    if name := _custom_part(archive):
+        for found in _labels(_xml_part(archive, name), name)[1]:
+            normative = found.attributes["name"] == _NAME and found.attributes.get("fmtid", "").upper() == _FMTID
+            yield Copy(found.text, f"in {name}, property {found.attributes['name']}", normative)
+    for name in _stray_parts(archive):
+        root = _xml.elements(_xml_part(archive, name), (), name)[0]
+        yield Copy(_stray_text(_xml_part(archive, name), root), f"in the part {name}", normative=False)
+
+
+def write(data: Buffer, item: str) -> list[Piece]:
+    archive = open_archive(data)
+    name = _custom_part(archive)
+    changes: dict[str, bytes | None] = {}
+    dialect = _dialect(archive)
+    if name is None:
+        name = _PART
+        changes[_RELATIONS] = _related(_xml_part(archive, _RELATIONS), name, dialect)
+        changes[_TYPES] = _typed(_xml_part(archive, _TYPES), name)
+        before = _DECLARATION + f'<Properties xmlns="{dialect.properties}"></Properties>'.encode()
+    else:
+        before = _xml_part(archive, name)
+    changes[name] = _labelled(before, name, item, dialect)
+    for stray in _stray_parts(archive):
+        _leave_out(archive, stray, changes)
+    return archive.rewrite(changes)
+
+
+def _spliced(part: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    return render(part, splice(len(part), edits))
+
+
+def relations(archive: Archive, part: str) -> list[Relation]:
+    """What a .rels part relates to, external targets left out."""
+    if part not in archive:
+        return []
+    base = posixpath.dirname(posixpath.dirname(part))
+    found = []
+    for element in _xml.elements(_xml_part(archive, part), ("Relationship",), part)[1:]:
+        attributes = element.attributes
+        if attributes.get("TargetMode") != "External":
+            target = posixpath.normpath(posixpath.join("/", base, attributes.get("Target", ""))).lstrip("/")
+            kind = attributes.get("Type", "")
+            found.append(Relation(kind.rpartition("/")[2], kind, attributes.get("Id", ""), target, element))
+    return found
+
+
+def main_part(archive: Archive) -> str:
+    """The member that is the document itself."""
+    main = next((r.target for r in relations(archive, _RELATIONS) if r.kind == "officeDocument"), None)
+    if main is None:
+        raise BadInput("the package names no main document; the file is damaged")
+    return main
+
+
+def _xml_part(archive: Archive, name: str) -> bytes:
+    return _xml.utf8(archive.read(name), name)
+
+
+def _custom_part(archive: Archive) -> str | None:
+    kinds = ("custom-properties", "customProperties")
+    found = (r.target for r in relations(archive, _RELATIONS) if r.kind in kinds)
+    return next((name for name in found if name in archive), None)
+
+
+def _dialect(archive: Archive) -> _Dialect:
+    types = (r.type for r in relations(archive, _RELATIONS) if r.kind == "officeDocument")
+    return _STRICT if any("//purl.oclc.org/" in kind for kind in types) else _TRANSITIONAL
+
+
+def _labels(part: bytes, name: str) -> tuple[list[Element], list[Element]]:
+    """All elements that count, root first, and those properties that are the item."""
+    found = _xml.elements(part, ("property",), name)
+    return found, [p for p in found[1:] if p.attributes.get("name", "").casefold() == _NAME.casefold()]
+
+
+def _labelled(part: bytes, name: str, item: str, dialect: _Dialect) -> bytes:
+    found, labels = _labels(part, name)
+    pid = labels[0].attributes.get("pid", "") if labels else ""
+    new = _property(item, pid if pid.isdecimal() and int(pid) > 1 else _free_pid(found), dialect)
+    if not labels:
+        return _spliced(part, [_xml.append(part, found[0], new)])
+    return _spliced(part, [(p.start, p.stop, new if p is labels[0] else b"") for p in labels])
+
+
+def _property(item: str, pid: str, dialect: _Dialect) -> bytes:
+    # It declares its own namespaces, as the part may bind any prefix to them.
+    return (
+        f'<property xmlns="{dialect.properties}" fmtid="{_FMTID}" pid="{pid}" name="{_NAME}">'
+        f'<vt:lpwstr xmlns:vt="{dialect.values}">{escape(item)}</vt:lpwstr></property>'
+    ).encode()
+
+
+def _free_pid(found: list[Element]) -> str:
+    """0 and 1 are taken by the format itself (MS-OLEPS 2.1)."""
+    used = {int(p.attributes["pid"]) for p in found[1:] if p.attributes.get("pid", "").isdecimal()}
+    return str(next(pid for pid in range(2, len(used) + 3) if pid not in used))
+
+
+def _related(part: bytes, name: str, dialect: _Dialect) -> bytes:
+    found = _xml.elements(part, ("Relationship",), _RELATIONS)
+    used = {r.attributes.get("Id") for r in found[1:]}
+    id = next(f"rId{number}" for number in range(1, len(used) + 2) if f"rId{number}" not in used)
+    new = f'<Relationship xmlns="{_RELATIONSHIPS}" Id="{id}" Type="{dialect.relation}" Target={quoteattr(name)}/>'
+    return _spliced(part, [_xml.append(part, found[0], new.encode())])
+
+
+def _typed(part: bytes, name: str) -> bytes:
+    found = _xml.elements(part, ("Override",), _TYPES)
+    if any(o.attributes.get("PartName", "").casefold() == f"/{name}".casefold() for o in found[1:]):
+        return part
+    new = f'<Override xmlns={quoteattr(found[0].namespace)} PartName="/{name}" ContentType="{_CONTENT_TYPE}"/>'
+    return _spliced(part, [_xml.append(part, found[0], new.encode())])
+
+
+# ---- a label in a part of its own, as one exporter writes it ---------------------------------------------------
+
+
+def _stray_parts(archive: Archive) -> list[str]:
+    names = ((name, name.casefold()) for name in archive.names())
+    return [
+        n for n, folded in names if folded.startswith("customxml/") and "aigc" in folded and folded.endswith(".xml")
+    ]
+
+
+def _stray_text(part: bytes, root: Element) -> str:
+    """All the words of the part: the item's JSON, whatever elements stand around it."""
+    words: list[str] = []
+    reader = _xml.parser("the custom XML part")
+    reader.CharacterDataHandler = words.append
+    _xml.parse(reader, part, "the custom XML part")
+    return "".join(words).strip() or " ".join(root.attributes.values())
+
+
+def _leave_out(archive: Archive, name: str, changes: dict[str, bytes | None]) -> None:
+    """Without the part go its own relationships, those to it, and its content type: one copy, GB 45438-2025 6.1 c)."""
+    folder, base = posixpath.split(name)
+    changes[name] = None
+    changes[f"{folder}/_rels/{base}.rels"] = None
+    for part in _relation_parts(archive):
+        gone = [r.element for r in relations(archive, part) if r.target == name]
+        if gone:
+            content = changes.get(part) or _xml_part(archive, part)
+            ids = {e.attributes.get("Id") for e in gone}
+            kept = [e for e in _xml.elements(content, ("Relationship",), part)[1:] if e.attributes.get("Id") in ids]
+            changes[part] = _spliced(content, [(e.start, e.stop, b"") for e in kept])
+    types = changes.get(_TYPES) or _xml_part(archive, _TYPES)
+    overrides = _xml.elements(types, ("Override",), _TYPES)[1:]
+    cut = [(o.start, o.stop, b"") for o in overrides if o.attributes.get("PartName") == f"/{name}"]
+    changes[_TYPES] = _spliced(types, cut)
+
+
+def _relation_parts(archive: Archive) -> Iterator[str]:
+    return (name for name in archive.names() if name.endswith(".rels"))
