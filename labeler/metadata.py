@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from policies.errors import BadInput
@@ -18,6 +20,15 @@ MAX_ITEM = 1 << 20
 # Annex E j): printable ASCII without space and backslash; the quote only in its escaped form.
 _WRITABLE = re.compile(r"[\x21-\x5b\x5d-\x7e]*")
 # Possessive, or a mebibyte of blanks would be tried in every split between the two \s*.
+# All zeros, an unfilled template, an empty variable, a printed object instead of its number.
+_PLACEHOLDER = re.compile(
+    r"[0-]{8,}|null|None|undefined|NaN|%[sd]|\{\w*\}|\$\{\w*\}|<\w+>|\[object \w+\]", re.IGNORECASE
+)
+_OBJECT_DUMP = re.compile(r"^\w+(?:\.\w+)*(?:\(\w+=|@[0-9a-f]{6,8}$)")
+_FOLDED = {key.casefold(): key for key in KEYS}
+_NEAR = 0.8  # difflib's ratio: "ProducerID" is ProduceID, "ContentId" is nothing of ours
+_LONGEST_LITERAL = 16 << 10
+_DEEPEST_LITERAL = 32
 _PREFIX = re.compile(r"\s*AIGC\s*+[:=]?\s*(?=\{)", re.IGNORECASE)
 
 
@@ -65,7 +76,7 @@ def decode(value: str | Mapping[str, Any]) -> Reading:
     found = value if isinstance(value, Mapping) else _parse(value, deviations)
     if not isinstance(found, Mapping):
         return Reading(None, tuple(deviations))
-    if len(found) == 1 and isinstance(inner := next(iter(found.values())), Mapping):
+    if len(found) == 1 and isinstance(inner := next(iter(found.values())), Mapping) and not _is_key(found):
         deviations.append(Deviation("aigc.form.wrapped", "the item is wrapped in an outer object"))
         found = inner
     fields = _fields(found, deviations)
@@ -88,6 +99,10 @@ def _parse(text: str, deviations: list[Deviation]) -> Any:
     if isinstance(found, str):
         deviations.append(Deviation("aigc.json.double", "the JSON is encoded twice"))
         found = _json(found)
+    elif found is None and (found := _literal(text)) is not None:
+        deviations.append(Deviation("aigc.json.pseudo", "the item is written like JSON, but is none"))
+    elif re.search(r"[\r\n]", text):
+        deviations.append(Deviation("aigc.json.whitespace", "the JSON has line breaks"))
     if not isinstance(found, dict):
         deviations.append(Deviation("aigc.json.broken", "the item is not a JSON object"))
     return found
@@ -100,27 +115,57 @@ def _json(text: str) -> Any:
         return None
 
 
+def _literal(text: str) -> dict[Any, Any] | None:
+    """The object of a text with single quotes, as scripts print it; short ones only, Python's parser is no fortress."""
+    if len(text) > _LONGEST_LITERAL or max(map(text.count, "{[(")) > _DEEPEST_LITERAL:
+        return None
+    try:
+        value = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_key(found: Mapping[str, Any]) -> bool:
+    return any(str(key).casefold() in _FOLDED for key in found)
+
+
 def _fields(found: Mapping[str, Any], deviations: list[Deviation]) -> dict[str, str]:
     """The known keys' values as text, by field name."""
-    by_folded = {key.casefold(): (key, name) for key, name in KEYS.items()}
     fields: dict[str, str] = {}
+    free = _FOLDED.keys() - {str(key).casefold() for key in found}
     for key, value in found.items():
-        known = by_folded.get(str(key).casefold())
-        if known is None:
+        standard = _standard(str(key), free)
+        if standard is None:
             deviations.append(Deviation("aigc.key.unknown", f"key {str(key)[:64]!r} is not one of Annex E's"))
             continue
-        standard, name = known
         if key != standard:
-            deviations.append(Deviation("aigc.key.case", f"key {key!r} should be {standard!r}"))
-        if not isinstance(value, str):
-            deviations.append(Deviation("aigc.value.type", f"{standard} is not a string"))
-            value = "" if value is None else value if isinstance(value, str) else json.dumps(value)
-        fields[name] = value
+            id = "aigc.key.case" if str(key).casefold() == standard.casefold() else "aigc.key.misspelt"
+            deviations.append(Deviation(id, f"key {str(key)[:64]!r} should be {standard!r}"))
+        fields[KEYS[standard]] = _text(standard, value, deviations)
     missing = [key for key, name in KEYS.items() if name not in fields]
     deviations += [Deviation("aigc.key.missing", f"key {key} is missing") for key in missing]
     if not missing and list(fields) != list(KEYS.values()):
         deviations.append(Deviation("aigc.key.order", "the keys are not in Annex E's order"))
     return fields
+
+
+def _standard(key: str, free: Collection[str]) -> str | None:
+    """Annex E's key that this one is, by its letters or, where that one is not there itself, nearly so."""
+    folded = key.casefold()
+    if folded in _FOLDED:
+        return _FOLDED[folded]
+    near = get_close_matches(folded, free, n=2, cutoff=_NEAR) if len(folded) <= 32 else []
+    return _FOLDED[near[0]] if len(near) == 1 else None  # of two that are as near, none is guessed
+
+
+def _text(key: str, value: Any, deviations: list[Deviation]) -> str:
+    if isinstance(value, str):
+        return value
+    nested = isinstance(value, (Mapping, list)) and key.startswith("Reserved")
+    id = "aigc.reserved.object" if nested else "aigc.value.type"
+    deviations.append(Deviation(id, f"{key} is not a string"))
+    return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _values(label: AigcLabel, fields: Mapping[str, str]) -> list[Deviation]:
@@ -138,6 +183,10 @@ def _values(label: AigcLabel, fields: Mapping[str, str]) -> list[Deviation]:
     for key, value in label.as_dict().items():
         if not _WRITABLE.fullmatch(value):
             found.append(Deviation("aigc.charset", f"{key} holds characters outside Annex E j)"))
+        if _PLACEHOLDER.fullmatch(value) or _OBJECT_DUMP.search(value):
+            found.append(
+                Deviation("aigc.value.placeholder", f"{key} is {value[:64]!r}: not a value, a slip of a program")
+            )
     for key in ("ContentProducer", "ContentPropagator"):
         value = getattr(label, KEYS[key])
         if looks_like_code(value):

@@ -15,8 +15,8 @@ and, where it applies,
 
     media(data) -> Media                   where the layout holds several kinds (an audio-only MP4)
     graft(source, encoded) -> list[Piece]  the metadata of `source` around the signal of `encoded`, a
-                                           freshly encoded file of the same layout; Spans are of `source`, of
-                                           `encoded` where that is the larger (mp4)
+                                           freshly encoded file of the same layout; Spans are of `source` for
+                                           pictures, of `encoded` for sound and film, which are long
     text(data) -> str                      documents: the text a reader sees
     margins(data) -> Mapping[str, str]     documents: the text that every page shows at its "start" and "end"
     unread(data) -> str                    documents: why words may stand there that text() cannot give, or ""

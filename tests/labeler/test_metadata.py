@@ -74,6 +74,9 @@ BARE = encode(LABEL)
         (BARE.replace('"Label":"1"', '"Label":1'), "aigc.value.type"),
         (json.dumps(dict(sorted(LABEL.as_dict().items()))), "aigc.key.order"),
         (BARE[:-1] + ',"Extra":"x"}', "aigc.key.unknown"),
+        (BARE.replace('"ProduceID"', '"ProducerID"'), "aigc.key.misspelt"),
+        (str(LABEL.as_dict()), "aigc.json.pseudo"),
+        (json.dumps(LABEL.as_dict(), indent=2), "aigc.json.whitespace"),
     ],
 )
 def test_a_deviating_form_reads_to_the_same_label_and_says_so(value: str, id: str) -> None:
@@ -110,6 +113,28 @@ def test_what_is_no_label_is_read_as_none_and_never_raises(value: str) -> None:
 )
 def test_no_json_makes_the_reader_raise(value: Any) -> None:
     decode(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    "number", ["0" * 32, "null", "%s", "${id}", "[object Object]", "ExportRequest(files=[ExportFile(docType=1)])"]
+)
+def test_a_programs_slip_in_place_of_a_number_is_told(number: str) -> None:
+    assert "aigc.value.placeholder" in ids(LABEL.with_produce_id(number).as_dict())
+
+
+def test_a_reserved_object_is_kept_as_its_json() -> None:
+    reading = decode({**LABEL.as_dict(), "ReservedCode1": {"SecurityData": {"Type": "TC260PG"}}})
+    assert reading.label is not None
+    assert reading.label.reserved_code1 == '{"SecurityData":{"Type":"TC260PG"}}'
+    assert "aigc.reserved.object" in {deviation.id for deviation in reading.deviations}
+
+
+def test_another_schema_is_not_read_as_the_label() -> None:
+    assert decode('{"ServiceProvider":"x","ServiceUser":"y","Time":"z","ContentId":"1"}').label is None
+
+
+def test_of_two_keys_as_near_none_is_guessed() -> None:
+    assert "aigc.key.unknown" in ids({"Label": "1", "ReservedCode": "x"})
 
 
 def test_an_oversized_item_is_not_parsed() -> None:

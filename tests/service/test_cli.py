@@ -344,7 +344,7 @@ def test_inspect_shows_the_label_and_where_it_is(labelled: Path) -> None:
 def test_policies_lists_them_and_shows_one() -> None:
     assert "cn " in biaoshi("policies").stdout
     text = biaoshi("policies", "cn").stdout
-    assert "GB 45438-2025 5.2 c)" in text
+    assert "GB 45438-2025 5.2 (text height)" in text
     assert "height at-least 0.05" in text
     assert biaoshi("policies", "atlantis").exit_code == 2
 

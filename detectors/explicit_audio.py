@@ -1,0 +1,42 @@
+"""Is a notice heard in the sound? biaoshi's own cues are recognised; of other spoken words nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labeler.asset import Asset
+from labeler.notices import audio
+from policies.errors import BadInput, Unsupported
+from policies.terms import Finding, Mark, Media, Status
+
+MARK = Mark.EXPLICIT
+_UNHEARD = (
+    "none of biaoshi's own cues is heard in the first or last half minute; another spoken notice may be there, "
+    "which only a speech recogniser could tell, and no speech recogniser is configured"
+)
+
+
+def detect(asset: Asset) -> Iterator[Finding]:
+    """A finding for each cue, or one that says why none can be ruled out."""
+    if asset.media is not Media.AUDIO:
+        return
+    try:
+        sightings = audio.find(asset)
+    except BadInput as error:
+        yield Finding("explicit_audio", MARK, Status.DAMAGED, str(error))
+        return
+    except Unsupported as error:
+        yield Finding("explicit_audio", MARK, Status.UNCHECKED, f"the sound was not listened to: {error}")
+        return
+    if not sightings:
+        yield Finding("explicit_audio", MARK, Status.UNCHECKED, _UNHEARD)
+    for seen in sightings:
+        yield Finding(
+            "explicit_audio",
+            MARK,
+            Status.FOUND,
+            seen.detail,
+            confidence=seen.confidence,
+            where=seen.where,
+            measured=seen.facts,
+        )
