@@ -11,14 +11,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.containers import Buffer, Piece, _riff, splice, take
+from labeler.containers import Buffer, Piece, _riff, splice, take, wav
 from labeler.containers._riff import Chunk
 from policies.errors import BadInput, Unsupported
 
 Samples = NDArray[np.float32]
 Edit = tuple[int, int, bytes]
 
-_DS64 = _riff.HEADER + 8
 _EXTENSIBLE = 0xFFFE
 _MAX_TABLE = 1 << 20
 # Codings whose samples are alone, each in bytes of its own: by format tag and bytes a sample (RFC 2361).
@@ -70,7 +69,8 @@ def inserted(data: Buffer, front: Sequence[int], head: Samples, tail: Samples) -
     Raises BadInput for a damaged file and one that would pass what its form can hold, Unsupported for a coding
     whose samples cannot stand alone.
     """
-    chunks = list(_chunks(data))
+    form = wav.form_of(data)
+    chunks = list(wav.chunks(data, form))
     sound = next((chunk for chunk in chunks if chunk.id == b"data"), None)
     if sound is None:
         raise BadInput("the WAV has no data chunk; the file is cut short or damaged")
@@ -84,34 +84,9 @@ def inserted(data: Buffer, front: Sequence[int], head: Samples, tail: Samples) -
     if size & 1 != sound.stop - sound.end:
         edits.append((sound.end, sound.stop, bytes(size & 1)))
     grown = sum(len(new) - (stop - start) for start, stop, new in edits)
-    edits += _sizes(data, sound, size, max(8 + _form_size(data), chunks[-1].stop) - 8 + grown)
+    stated = len(data) if form.size in (0, _riff.UNKNOWN) else 8 + form.size
+    edits += _sizes(data, sound, size, form.place, max(stated, chunks[-1].stop) - 8 + grown)
     return splice(len(data), edits), bool(moved)
-
-
-def _chunks(data: Buffer) -> Iterator[Chunk]:
-    """The top-level chunks; `data` reaches the file's end where its size was never filled in."""
-    stop = _riff.form_end(data, _form_size(data))
-    sizes = {b"data": _large(data, 8)} if _is_large(data) else None
-    for chunk in _riff.chunks(data, _riff.HEADER, stop, len(data), sizes, open_ended=(b"data",)):
-        if chunk.id == b"data" and not chunk.size:
-            yield Chunk(chunk.id, chunk.start, chunk.body, len(data), len(data))
-            return
-        yield chunk
-
-
-def _is_large(data: Buffer) -> bool:
-    """An RF64 file: the sizes stand in ds64, its first chunk (EBU Tech 3306)."""
-    return data[:4] != b"RIFF" and data[_riff.HEADER : _riff.HEADER + 4] == b"ds64"
-
-
-def _large(data: Buffer, at: int) -> int:
-    return int(struct.unpack("<Q", take(data, _DS64 + at, 8, "the ds64 chunk"))[0])
-
-
-def _form_size(data: Buffer) -> int:
-    size = _riff.form_size(data)
-    size = _large(data, 0) if _is_large(data) and size == _riff.UNKNOWN else size
-    return len(data) - 8 if size in (0, _riff.UNKNOWN) else size
 
 
 def _format(data: Buffer, chunks: Sequence[Chunk]) -> _Format:
@@ -175,17 +150,15 @@ def _counted(data: Buffer, chunks: Sequence[Chunk], samples: int) -> Iterator[Ed
             (count,) = struct.unpack("<I", data[chunk.body : chunk.body + 4])
             if count != _riff.UNKNOWN:
                 yield chunk.body, chunk.body + 4, struct.pack("<I", min(count + samples, _riff.UNKNOWN))
-    if _is_large(data):
-        yield _DS64 + 16, _DS64 + 24, struct.pack("<Q", min(_large(data, 16) + samples, (1 << 64) - 1))
+    if data[:4] in wav.LARGE_FORMS:
+        (count,) = struct.unpack("<Q", take(data, wav.DS64 + 16, 8, "the ds64 chunk"))
+        yield wav.DS64 + 16, wav.DS64 + 24, struct.pack("<Q", min(count + samples, (1 << 64) - 1))
 
 
-def _sizes(data: Buffer, sound: Chunk, size: int, form: int) -> Iterator[Edit]:
+def _sizes(data: Buffer, sound: Chunk, size: int, place: slice, form: int) -> Iterator[Edit]:
     """The sizes of the data and of the form, where each of them stands."""
-    if _is_large(data) and data[sound.start + 4 : sound.body] == b"\xff" * 4:
-        yield _DS64 + 8, _DS64 + 16, struct.pack("<Q", size)
+    if data[:4] in wav.LARGE_FORMS and data[sound.start + 4 : sound.body] == b"\xff" * 4:
+        yield wav.DS64 + 8, wav.DS64 + 16, struct.pack("<Q", size)
     else:
         yield sound.start + 4, sound.body, _riff.size_field(size)
-    if _is_large(data) and data[4:8] == b"\xff" * 4:
-        yield _DS64, _DS64 + 8, struct.pack("<Q", form)
-    else:
-        yield 4, 8, _riff.size_field(form)
+    yield place.start, place.stop, struct.pack("<Q", form) if place.start == wav.DS64 else _riff.size_field(form)

@@ -112,7 +112,7 @@ def take(data: Buffer, start: int, size: int, what: str, end: int | None = None)
     return data[start:stop]
 
 
-def sound_part(copies: Iterable[Copy]) -> list[Copy]:
+def before_the_cut(copies: Iterable[Copy]) -> list[Copy]:
     """The copies up to where the file is cut short; CutShort where that leaves none, for then one may be missing."""
     found: list[Copy] = []
     try:

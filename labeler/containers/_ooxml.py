@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from labeler.containers import Buffer, Copy, Piece, _xml, _zip, render, sound_part, splice
+from labeler.containers import Buffer, Copy, Piece, _xml, _zip, render, before_the_cut, splice
 from labeler.containers._xml import Element
 from labeler.containers._zip import Archive
 from policies.errors import BadInput, ToolkitError
@@ -81,7 +81,7 @@ def open_archive(data: Buffer) -> Archive:
 
 
 def read(data: Buffer) -> list[Copy]:
-    return sound_part(_copies(open_archive(data)))
+    return before_the_cut(_copies(open_archive(data)))
 
 
 def _copies(archive: Archive) -> Iterator[Copy]:

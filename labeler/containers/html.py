@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape, unescape
 
-from labeler.containers import Buffer, Copy, Piece, _html, _text, sound_part
+from labeler.containers import Buffer, Copy, Piece, _html, _text, before_the_cut
 from labeler.containers._html import Tag, Words
 from labeler.containers._text import Edit, Text
 from policies.terms import Media
@@ -60,7 +60,7 @@ def sniff(data: Buffer, suffix: str) -> bool:
 def read(data: Buffer) -> list[Copy]:
     content = _decode(data).text
     places = _places(content)
-    return sound_part(_copy(content, meta, meta.start < places.body) for meta in places.metas)
+    return before_the_cut(_copy(content, meta, meta.start < places.body) for meta in places.metas)
 
 
 def write(data: Buffer, item: str) -> list[Piece]:

@@ -17,7 +17,7 @@ from labeler.containers import (
     _exif,
     _item,
     _xmp,
-    sound_part,
+    before_the_cut,
     splice,
     take,
 )
@@ -95,7 +95,7 @@ def _segment(data: Buffer, position: int) -> Segment:
 
 
 def read(data: Buffer) -> list[Copy]:
-    return sound_part(_copies(data))
+    return before_the_cut(_copies(data))
 
 
 def _copies(data: Buffer) -> Iterator[Copy]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from labeler.containers import Buffer, Copy, Piece, _text, sound_part
+from labeler.containers import Buffer, Copy, Piece, _text, before_the_cut
 from labeler.containers._text import Edit, Text
 from policies.errors import BadInput
 from policies.terms import Media
@@ -76,7 +76,7 @@ def sniff(data: Buffer, suffix: str) -> bool:
 
 
 def read(data: Buffer) -> list[Copy]:
-    return sound_part(_copies(_text.decode(data).text))
+    return before_the_cut(_copies(_text.decode(data).text))
 
 
 def _copies(content: str) -> Iterator[Copy]:

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labeler.containers import Buffer, Copy, Piece, Span, _xmp, render, sound_part
+from labeler.containers import Buffer, Copy, Piece, Span, _xmp, render, before_the_cut
 from labeler.containers._bmff import Box, Edits, box, chains, children, end_of, first, full, is_cut, number, top
 from labeler.containers._bmff_meta import Entry, Meta, is_only_item, item_of, name_it, new_meta, parse, put, take_out
 from labeler.containers._bmff_offsets import settle
@@ -98,7 +98,7 @@ def read(data: Buffer) -> list[Copy]:
         *((b.start, Copy(_literal(data, b), "in moov/udta, box AIGC", False)) for b in _literals(data, moov)),
         *((p.start, c) for p in _packets(data, tops, moov) for c in p.copies(data)),
     ]
-    return sound_part(copy for _, copy in sorted(found, key=lambda f: f[0]))
+    return before_the_cut(copy for _, copy in sorted(found, key=lambda f: f[0]))
 
 
 def write(data: Buffer, item: str) -> list[Piece]:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labeler.containers import MAX_PARTS, Buffer, Copy, CutShort, Piece, Span, _exif, _xmp, sound_part, splice, take
+from labeler.containers import MAX_PARTS, Buffer, Copy, CutShort, Piece, Span, _exif, _xmp, before_the_cut, splice, take
 from labeler.metadata import MAX_ITEM
 from policies.errors import BadInput
 from policies.terms import Media
@@ -65,7 +65,7 @@ def chunks(data: Buffer) -> Iterator[Chunk]:
 
 
 def read(data: Buffer) -> list[Copy]:
-    return sound_part(_copies(data))
+    return before_the_cut(_copies(data))
 
 
 def _copies(data: Buffer) -> Iterator[Copy]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-from labeler.containers import Buffer, Copy, Piece, Span, _exif, _riff, _xmp, sound_part, splice
+from labeler.containers import Buffer, Copy, Piece, Span, _exif, _riff, _xmp, before_the_cut, splice
 from labeler.containers._riff import Chunk
 from policies.errors import BadInput
 from policies.terms import Media
@@ -29,7 +29,7 @@ def sniff(data: Buffer, suffix: str) -> bool:
 
 
 def read(data: Buffer) -> list[Copy]:
-    return sound_part(_copies(data))
+    return before_the_cut(_copies(data))
 
 
 def _chunks(data: Buffer) -> Iterator[Chunk]:

@@ -236,42 +236,6 @@ def test_a_file_without_chunks_or_cut_in_one_is_bad_input(data: bytes) -> None:
         wav.write(data, ITEM)
 
 
-def grafted(source: bytes, encoded: bytes) -> bytes:
-    return render(source, wav.graft(source, encoded))
-
-
-NEW_FORMAT = _riff.chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, 16000, 32000, 2, 8))
-FACT = _riff.chunk(b"fact", struct.pack("<I", 20))
-ENCODED = form(NEW_FORMAT, FACT, _riff.chunk(b"LIST", b"INFOISFT\4\0\0\0Lavf"), data_chunk(39, SOUND[:39] + b"\0"))
-
-
-def test_a_graft_has_the_sources_chunks_in_their_order_around_the_encoded_signal() -> None:
-    bext, title = _riff.chunk(b"bext", b"odd"), info(_riff.chunk(b"INAM", b"title\0"))
-    source = form(bext, FORMAT, _riff.chunk(b"fact", b"old!"), title, data_chunk(40), item_chunk()) + b"trailer"
-    sound = data_chunk(39, SOUND[:39] + b"\0")
-    assert grafted(source, ENCODED) == form(bext, NEW_FORMAT, FACT, title, sound, item_chunk()) + b"trailer"
-
-
-@pytest.mark.parametrize("kind", STREAMED)
-def test_a_graft_has_the_right_sizes_whatever_was_streamed(kind: str) -> None:
-    assert chunks(grafted(STREAMED[kind], ENCODED)) == chunks(
-        form(NEW_FORMAT, FACT, data_chunk(39, SOUND[:39] + b"\0"))
-    )
-    if kind != "RF64 with sizes of zero":
-        streamed = form(FORMAT, data_chunk(UNKNOWN), size=UNKNOWN)
-        assert grafted(STREAMED[kind], streamed) == PLAIN
-
-
-def test_a_graft_is_of_the_form_of_the_encoded_file() -> None:
-    assert grafted(large(item_chunk(), FORMAT), PLAIN) == form(item_chunk(), FORMAT, data_chunk(len(SOUND)))
-    assert grafted(form(item_chunk(), FORMAT, data_chunk(len(SOUND))), large(FORMAT)) == large(item_chunk(), FORMAT)
-
-
-def test_a_graft_onto_a_file_without_data_is_refused() -> None:
-    with pytest.raises(BadInput, match="data"):
-        wav.graft(form(FORMAT), ENCODED)
-
-
 _RICH = form(FORMAT, info(item_chunk("{}"), _riff.chunk(b"INAM", b"t")), data_chunk(7, b"1234567\0"), item_chunk(OTHER))
 
 
