@@ -144,6 +144,13 @@ def test_quicktime_and_apple_get_the_sample_entry_hvc1(tmp_path: Path) -> None:
     assert stream["codec_tag_string"] == "hvc1"
 
 
+@pytest.mark.parametrize("recipe", ["hevc", "av1"])
+def test_the_encoders_do_not_print(recipe: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = clip(tmp_path, recipe, 0.1)
+    drawn(source)
+    assert tuple(capfd.readouterr()) == ("", "")
+
+
 # ---- How it is displayed ------------------------------------------------------------------------------------
 
 
