@@ -1,4 +1,4 @@
-"""What the detectors of drawn notices share: biaoshi's own lettering is known again, others' would need OCR."""
+"""What the detectors of notices share: a sighting as a finding; others' drawn words, which would need OCR."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ def lettering(detector: str, asset: Asset, find: Callable[[Asset], Sequence[Sigh
     except ToolkitError as error:
         yield Finding(detector, Mark.EXPLICIT, Status.UNCHECKED, str(error))
         return
-    for sighting in sightings:
-        yield Finding(
-            detector,
-            Mark.EXPLICIT,
-            Status.FOUND,
-            sighting.detail,
-            confidence=sighting.confidence,
-            where=sighting.where,
-            measured=sighting.facts,
-        )
+    yield from (found(detector, sighting) for sighting in sightings)
     if not sightings:
         yield Finding(detector, Mark.EXPLICIT, Status.UNCHECKED, UNREAD)
+
+
+def found(detector: str, sighting: Sighting) -> Finding:
+    """The finding that a notice's sighting makes."""
+    return Finding(
+        detector,
+        Mark.EXPLICIT,
+        Status.FOUND,
+        sighting.detail,
+        confidence=sighting.confidence,
+        where=sighting.where,
+        measured=sighting.facts,
+    )

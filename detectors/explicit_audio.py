@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from detectors._own import found
 from labeler.asset import Asset
 from labeler.notices import audio
 from policies.errors import BadInput, Unsupported
@@ -30,13 +31,4 @@ def detect(asset: Asset) -> Iterator[Finding]:
         return
     if not sightings:
         yield Finding("explicit_audio", MARK, Status.UNCHECKED, _UNHEARD)
-    for seen in sightings:
-        yield Finding(
-            "explicit_audio",
-            MARK,
-            Status.FOUND,
-            seen.detail,
-            confidence=seen.confidence,
-            where=seen.where,
-            measured=seen.facts,
-        )
+    yield from (found("explicit_audio", sighting) for sighting in sightings)

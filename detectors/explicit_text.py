@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from detectors._own import found
 from labeler.asset import Asset
-from labeler.notices import Sighting, text
+from labeler.notices import text
 from policies.errors import ToolkitError
 from policies.terms import Finding, Mark, Media, Status
 
@@ -22,7 +23,7 @@ def detect(asset: Asset) -> Iterator[Finding]:
     except ToolkitError as error:
         yield _finding(Status.UNCHECKED, f"the text could not be read: {error}")
         return
-    yield from map(_found, sightings)
+    yield from (found("explicit_text", sighting) for sighting in sightings)
     if reason:
         yield _finding(Status.UNCHECKED, f"no notice in what could be read; {reason}")
     elif not sightings:
@@ -32,18 +33,6 @@ def detect(asset: Asset) -> Iterator[Finding]:
             "no line or corner mark in the text says that it is generated; "
             "a notice in the interface around it is out of a file's reach",
         )
-
-
-def _found(sighting: Sighting) -> Finding:
-    return Finding(
-        "explicit_text",
-        MARK,
-        Status.FOUND,
-        sighting.detail,
-        confidence=sighting.confidence,
-        where=sighting.where,
-        measured=sighting.facts,
-    )
 
 
 def _finding(status: Status, detail: str) -> Finding:

@@ -122,7 +122,8 @@ def _mapped(path: Path, name: str) -> Iterator[mmap.mmap]:
 
 
 def _spool(stream: BinaryIO, stack: ExitStack) -> Path:
-    file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="biaoshi-"))
+    file = tempfile.NamedTemporaryFile(prefix="biaoshi-")  # noqa: SIM115 - the stack closes it
+    stack.enter_context(file)
     shutil.copyfileobj(stream, file, _CHUNK)
     file.flush()
     return Path(file.name)

@@ -143,8 +143,7 @@ def _embed(edited: Asset, final: AigcLabel | None, stage: Path) -> dict[str, str
 
 
 def _has_notice(asset: Asset, planned: Notice) -> bool:
-    text = planned.facts().get("text")
-    return bool(notices(asset.media).find(asset, (text,) if text else ()))
+    return bool(notices(asset.media).find(asset, planned))
 
 
 def _read_back(stage: Path, source: Asset, final: AigcLabel | None, planned: Notice | None) -> None:

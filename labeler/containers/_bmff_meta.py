@@ -121,7 +121,9 @@ def is_only_item(data: Buffer, entry: Entry) -> bool:
     if entry.name.casefold() == KEY.casefold():
         return True
     found = _item.find(entry.text(data, _MAX_GUESS))
-    return bool(found and found.alone) and not any(d.id == "aigc.key.unknown" for d in decode(found.text).deviations)
+    return (
+        found is not None and found.alone and not any(d.id == "aigc.key.unknown" for d in decode(found.text).deviations)
+    )
 
 
 def new_meta(value: str, shared: tuple[bytes, ...] = ()) -> bytes:

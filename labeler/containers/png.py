@@ -133,7 +133,7 @@ def _counted(packets: int) -> int:
 def _without_comment(data: Buffer, chunk: Chunk) -> list[tuple[int, int, bytes]]:
     before = chunk.data(data)
     after = _exif.emptied(before, f"eXIf chunk at byte {chunk.start}")
-    return [(chunk.start, chunk.stop, _chunk(b"eXIf", after))] if after != before else []
+    return [(chunk.start, chunk.stop, make_chunk(b"eXIf", after))] if after != before else []
 
 
 def graft(source: Buffer, encoded: Buffer) -> list[Piece]:
@@ -166,12 +166,12 @@ def _pixel_terms(data: Buffer) -> list[bytes]:
     return [found.get(b"IHDR", b"")[8:10], found.get(b"PLTE", b"")]
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def make_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _xmp_chunk(packet: bytes) -> bytes:
-    return _chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0" + packet)
+    return make_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0" + packet)
 
 
 def _keyword(data: Buffer, chunk: Chunk) -> bytes:

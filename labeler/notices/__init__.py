@@ -6,8 +6,8 @@ A notice module (`image`, `video`, `audio`, `text`, named like the media) define
         .facts() -> dict         the facts a detector would measure on it, which policies judge
     draw(asset, notice, scratch) -> Edited     the asset with the notice; large results go to the folder
                                                `scratch`, small ones may stay in memory
-    find(asset, texts=()) -> list[Sighting]    biaoshi's own notices in the asset, each with its facts; `texts`
-                                               are wordings to look for beside the usual ones
+    find(asset, planned=None) -> list[Sighting]   biaoshi's own notices in the asset, each with its facts; a
+                                               notice just `planned` is looked for beside the usual ones
 
 Facts are named alike everywhere: `text`, `position`, `height` (ink height over the shortest displayed
 side), `contrast` (WCAG ratio of text to what lies behind it), `start` and `seconds` (of display time),
@@ -16,7 +16,7 @@ side), `contrast` (WCAG ratio of text to what lies behind it), `start` and `seco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, cast
@@ -77,7 +77,7 @@ class NoticeModule(Protocol):
     Notice: type[Any]
 
     def draw(self, asset: Asset, notice: Any, scratch: Path) -> Edited: ...
-    def find(self, asset: Asset, texts: Sequence[str] = ()) -> list[Sighting]: ...
+    def find(self, asset: Asset, planned: Any | None = None) -> list[Sighting]: ...
 
 
 def notices(media: Media) -> NoticeModule:

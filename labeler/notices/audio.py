@@ -89,8 +89,8 @@ def draw(asset: Asset, notice: Notice, scratch: Path) -> Edited:
     return Edited(joined.asset, {"sound": joined.untouched})
 
 
-def find(asset: Asset, texts: Sequence[str] = ()) -> list[Sighting]:
-    """biaoshi's own cues in the first and the last half minute. `texts` would need a speech recogniser."""
+def find(asset: Asset, planned: Notice | None = None) -> list[Sighting]:
+    """biaoshi's own cues in the first and the last half minute; a planned one is among the usual ones."""
     return [sighting for window in audio.ends(asset, _WINDOW) for sighting in _sightings(window)]
 
 

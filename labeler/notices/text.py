@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,7 +73,7 @@ def draw(asset: Asset, notice: Notice, scratch: Path) -> Edited:
     return Edited(drawn, {"text": f"{min(min(kept), size)} of {size} bytes copied as they were around the notice"})
 
 
-def find(asset: Asset, texts: Sequence[str] = ()) -> list[Sighting]:
+def find(asset: Asset, planned: Notice | None = None) -> list[Sighting]:
     """Lines and corner marks that say the text is generated, ours and other people's, in the text's order.
 
     Raises Unsupported for a document whose words biaoshi cannot read, BadInput for a damaged one.
@@ -81,7 +81,7 @@ def find(asset: Asset, texts: Sequence[str] = ()) -> list[Sighting]:
     read = getattr(asset.container, "text", None)
     if read is None:
         raise Unsupported(f"the words of {asset.container.NAME} cannot be read yet")
-    wordings = {_plain(text) for text in (*texts, *_suggested())}
+    wordings = {_plain(text) for text in _suggested()} | ({_plain(planned.words)} if planned else set())
     margins: Mapping[str, str] = getattr(asset.container, "margins", lambda _: {})(asset.data)
     found = [_sighting(line, place, f"page {place}", wordings) for place, line in _margin_lines(margins)]
     lines = [line.strip() for line in read(asset.data).splitlines() if line.strip()]

@@ -80,13 +80,13 @@ def draw(asset: Asset, notice: Notice, scratch: Path) -> Edited:
         raise
 
 
-def find(asset: Asset, texts: Sequence[str] = (), font: str | None = None) -> list[Sighting]:
+def find(asset: Asset, planned: Notice | None = None) -> list[Sighting]:
     """biaoshi's notices on the first displayed frame, and how long each stays; of several tracks the worst one's.
 
-    Nothing is found unless every track that can be watched has one. `texts` are looked for beside the known
-    wordings, set in `font`. Raises BadInput, Unsupported where the frames cannot be decoded.
+    Nothing is found unless every track that can be watched has one. Raises BadInput, Unsupported where the frames
+    cannot be decoded.
     """
-    tracks = [list(_in_track(asset, track, texts, font)) for track in range(video.tracks(asset))]
+    tracks = [list(_in_track(asset, track, planned)) for track in range(video.tracks(asset))]
     if not all(tracks):
         return []
     return min(tracks, key=_longest, default=[])
@@ -96,9 +96,10 @@ def _longest(sightings: Sequence[Sighting]) -> float:
     return max(float(s.facts["seconds"]) for s in sightings)
 
 
-def _in_track(asset: Asset, track: int, texts: Sequence[str], font: str | None) -> Iterator[Sighting]:
+def _in_track(asset: Asset, track: int, planned: Notice | None) -> Iterator[Sighting]:
     with closing(video.shown(asset, track)) as frames:
         first = next(frames)
+        texts, font = ((planned.text,), planned.font) if planned else ((), None)
         matches = find_lettering(first.grey(), texts, font)
         if not matches:
             return

@@ -94,7 +94,7 @@ def test_a_wording_of_the_user_s_own_is_found_when_it_is_asked_for(tmp_path: Pat
     wording = "이 콘텐츠는 생성되었습니다"
     with Asset.open(sample("html")) as asset, draw(asset, Notice(wording), tmp_path).asset as written:
         assert find(written) == []
-        [sighting] = find(written, [wording])
+        [sighting] = find(written, Notice(wording))
         assert sighting.facts["text"] == wording
 
 

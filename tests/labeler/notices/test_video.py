@@ -28,9 +28,9 @@ def drawn(source: Path, notice: Notice = NOTICE) -> Path:
     return target
 
 
-def found(path: Path, *texts: str) -> list[Sighting]:
+def found(path: Path, planned: Notice | None = None) -> list[Sighting]:
     with Asset.open(path) as asset:
-        return find(asset, texts)
+        return find(asset, planned)
 
 
 def test_the_policy_suggests_a_notice_whose_facts_it_accepts() -> None:
@@ -96,9 +96,9 @@ def test_it_is_found_after_another_encoding(how: str, tmp_path: Path) -> None:
 
 
 def test_a_wording_of_ones_own_is_found_when_it_is_named(tmp_path: Path) -> None:
-    words = "人工智能合成视频"
-    target = drawn(clip(tmp_path), Notice(words, "top-right", 0.06, 2.5))
-    assert [s.facts["text"] for s in found(target, words)][:1] == [words]
+    planned = Notice("人工智能合成视频", "top-right", 0.06, 2.5)
+    target = drawn(clip(tmp_path), planned)
+    assert [s.facts["text"] for s in found(target, planned)][:1] == [planned.text]
 
 
 def test_a_video_in_which_one_track_is_without_notice_has_none(tmp_path: Path) -> None:
