@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from labeler.containers import Buffer, Copy, Piece, _xml, _zip, render, before_the_cut, splice
+from labeler.containers import Buffer, Copy, Piece, _xml, _zip, before_the_cut, render, splice
 from labeler.containers._xml import Element
 from labeler.containers._zip import Archive
 from policies.errors import BadInput, ToolkitError

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labeler.containers import Buffer, Copy, Piece, Span, _xmp, render, before_the_cut
+from labeler.containers import Buffer, Copy, Piece, Span, _xmp, before_the_cut, render
 from labeler.containers._bmff import Box, Edits, box, chains, children, end_of, first, full, is_cut, number, top
 from labeler.containers._bmff_meta import Entry, Meta, is_only_item, item_of, name_it, new_meta, parse, put, take_out
 from labeler.containers._bmff_offsets import settle
