@@ -26,14 +26,20 @@ def detect(asset: Asset) -> Iterator[Finding]:
     if not copies:
         yield _finding(Status.ABSENT, f"no AIGC item in {asset.container.SLOT} or any other slot known")
         return
-    readings = [decode(copy.value) for copy in copies]
-    for copy, reading in zip(copies, readings, strict=True):
+    read = [(copy, decode(copy.value, copy.generic)) for copy in copies]
+    for copy, reading in read:
         yield from _copy(asset, copy, reading)
-    if len(copies) > 1:
-        yield _duplicate(copies, readings)
+    labels = [(copy, reading) for copy, reading in read if not reading.is_other_schema]
+    if not labels:
+        yield _finding(Status.ABSENT, f"what stands {copies[0].where} is no AIGC item: it has another schema's keys")
+    if len(labels) > 1:
+        yield _duplicate(labels)
 
 
 def _copy(asset: Asset, copy: Copy, reading: Reading) -> Iterator[Finding]:
+    if reading.is_other_schema:
+        yield from (_deviation(deviation, copy) for deviation in reading.deviations)
+        return
     if reading.label is None:
         yield _finding(Status.DAMAGED, f"an AIGC item that cannot be understood, {copy.where}", copy)
     else:
@@ -51,7 +57,7 @@ def _copy(asset: Asset, copy: Copy, reading: Reading) -> Iterator[Finding]:
             where=copy.where,
             measured=measured,
         )
-    for deviation in reading.deviations:
+    for deviation in (*copy.deviations, *reading.deviations):
         yield _deviation(deviation, copy)
     if not copy.normative:
         slot = asset.container.SLOT
@@ -64,11 +70,11 @@ def _elements(label: AigcLabel) -> str:
     return f"without {' and '.join(absent)}" if absent else "complete"
 
 
-def _duplicate(copies: list[Copy], readings: list[Reading]) -> Finding:
-    same = len({reading.label for reading in readings}) == 1
+def _duplicate(read: list[tuple[Copy, Reading]]) -> Finding:
+    same = len({reading.label for _, reading in read}) == 1
     id = "aigc.copy.duplicate" if same else "aigc.copy.conflicting"
-    detail = f"{len(copies)} copies {'of the same label' if same else 'that differ'}, one is allowed"
-    where = "; ".join(copy.where for copy in copies)
+    detail = f"{len(read)} copies {'of the same label' if same else 'that differ'}, one is allowed"
+    where = "; ".join(copy.where for copy, _ in read)
     return Finding("metadata", MARK, Status.FOUND, detail, id=id, where=where)
 
 

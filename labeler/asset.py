@@ -7,6 +7,7 @@ import io
 import mmap
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -43,7 +44,7 @@ class Asset:
         """
         if isinstance(source, bytes):
             if not source:
-                raise BadInput("the input is empty")
+                raise BadInput("the input is empty; give content")
             return cls(name or "<bytes>", None, source)
         with ExitStack() as stack:
             if isinstance(source, (str, os.PathLike)):
@@ -109,16 +110,18 @@ class Asset:
 @contextmanager
 def _mapped(path: Path, name: str) -> Iterator[mmap.mmap]:
     try:
-        if path.is_dir():
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise BadInput(f"{name} is a folder; give its files, or --recursive on the command line")
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise BadInput(f"{name} is empty")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                yield data
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device read, without end
+            raise BadInput(f"{name} is not a regular file; save it to one first")
+        if status.st_size == 0:
+            raise BadInput(f"{name} is empty; give a file with content")
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
-        raise BadInput(f"cannot read {name}: {reason}") from error
+        raise BadInput(f"cannot read {name}: {reason}; check its name, and that you may read it") from error
 
 
 def _spool(stream: BinaryIO, stack: ExitStack) -> Path:

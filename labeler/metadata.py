@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from xml.sax.saxutils import unescape
 
 from policies.errors import BadInput
 from policies.provider_code import faults, looks_like_code
@@ -30,6 +31,8 @@ _NEAR = 0.8  # difflib's ratio: "ProducerID" is ProduceID, "ContentId" is nothin
 _LONGEST_LITERAL = 16 << 10
 _DEEPEST_LITERAL = 32
 _PREFIX = re.compile(r"\s*AIGC\s*+[:=]?\s*(?=\{)", re.IGNORECASE)
+_WRAPPER = "aigc"
+_OTHER_SCHEMA = "aigc.schema.other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Reading:
 
     label: AigcLabel | None
     deviations: tuple[Deviation, ...]
+
+    @property
+    def is_other_schema(self) -> bool:
+        """Whether it is a whole object with none of Annex E's keys: not a damaged label, but none at all."""
+        return any(deviation.id == _OTHER_SCHEMA for deviation in self.deviations)
 
 
 def encode(label: AigcLabel) -> str:
@@ -70,15 +78,20 @@ def encode(label: AigcLabel) -> str:
     return json.dumps(label.as_dict(), separators=(",", ":"))
 
 
-def decode(value: str | Mapping[str, Any]) -> Reading:
-    """Understand a slot's value in any form seen in the wild, and say how it departs from Annex E."""
+def decode(value: str | Mapping[str, Any], generic: bool = False) -> Reading:
+    """Understand a slot's value in any form seen in the wild, and say how it departs from Annex E.
+
+    A `generic` slot is one for any text (EXIF UserComment, PNG text chunk): there the item is wrapped in
+    {"AIGC": …}, as Annex E b) and TC260-PG-20259A Annex B show it; a slot named AIGC holds it bare.
+    """
     deviations: list[Deviation] = []
     found = value if isinstance(value, Mapping) else _parse(value, deviations)
     if not isinstance(found, Mapping):
         return Reading(None, tuple(deviations))
-    if len(found) == 1 and isinstance(inner := next(iter(found.values())), Mapping) and not _is_key(found):
-        deviations.append(Deviation("aigc.form.wrapped", "the item is wrapped in an outer object"))
-        found = inner
+    found = _unwrapped(found, deviations, generic)
+    if found and not any(_standard(str(key), _FOLDED) for key in found):
+        keys = ", ".join(str(key)[:32] for key in list(found)[:4])
+        return Reading(None, (Deviation(_OTHER_SCHEMA, f"none of its keys is one of Annex E's: {keys}"),))
     fields = _fields(found, deviations)
     if not ({"label", "content_producer"} & fields.keys()):
         deviations.append(Deviation("aigc.key.missing", "neither Label nor ContentProducer is there"))
@@ -86,6 +99,31 @@ def decode(value: str | Mapping[str, Any]) -> Reading:
     label = AigcLabel(**({"label": ""} | fields))
     deviations += _values(label, fields)
     return Reading(label, tuple(deviations))
+
+
+def _unwrapped(found: Mapping[str, Any], deviations: list[Deviation], generic: bool) -> Mapping[str, Any]:
+    """The item without an outer object; that it has one, or lacks it in a generic slot, is a deviation."""
+    inner = None if _is_key(found) else _inner(found, deviations)
+    if inner is None:
+        if generic and not any(deviation.id == "aigc.form.prefixed" for deviation in deviations):
+            detail = 'the item stands bare in a place for any text, where the guide wraps it in {"AIGC": …}'
+            deviations.append(Deviation("aigc.form.bare", detail))
+        return found
+    if not generic:
+        deviations.append(Deviation("aigc.form.wrapped", "the item is wrapped in an outer object"))
+    if len(found) > 1:
+        deviations.append(Deviation("aigc.key.unknown", "other keys stand beside AIGC in the outer object"))
+    return inner
+
+
+def _inner(found: Mapping[str, Any], deviations: list[Deviation]) -> Mapping[str, Any] | None:
+    """What the key AIGC of an outer object holds, or its only key of whatever name."""
+    named = (value for key, value in found.items() if str(key).casefold() == _WRAPPER)
+    inner = next(named, next(iter(found.values())) if len(found) == 1 else None)
+    if isinstance(inner, str) and isinstance(parsed := _json(inner), Mapping):
+        deviations.append(Deviation("aigc.json.double", "the JSON is encoded twice"))
+        return parsed
+    return inner if isinstance(inner, Mapping) else None
 
 
 def _parse(text: str, deviations: list[Deviation]) -> Any:
@@ -96,6 +134,10 @@ def _parse(text: str, deviations: list[Deviation]) -> Any:
         deviations.append(Deviation("aigc.form.prefixed", f"{prefix[0].strip()!r} stands before the JSON"))
         text = text[prefix.end() :]
     found = _json(text)
+    if found is None and "&quot;" in text:
+        deviations.append(Deviation("aigc.json.escaped", "the JSON is escaped as for XML, where no XML is"))
+        text = unescape(text, {"&quot;": '"', "&apos;": "'"})
+        found = _json(text)
     if isinstance(found, str):
         deviations.append(Deviation("aigc.json.double", "the JSON is encoded twice"))
         found = _json(found)
@@ -170,7 +212,7 @@ def _text(key: str, value: Any, deviations: list[Deviation]) -> str:
 
 def _values(label: AigcLabel, fields: Mapping[str, str]) -> list[Deviation]:
     found = []
-    if label.label not in ("1", "2", "3"):
+    if "label" in fields and label.label not in ("1", "2", "3"):
         found.append(Deviation("aigc.label.invalid", f"Label is {label.label[:64]!r}, not 1, 2 or 3"))
     for key, id in (
         ("ContentProducer", "aigc.producer.empty"),
@@ -191,4 +233,17 @@ def _values(label: AigcLabel, fields: Mapping[str, str]) -> list[Deviation]:
         value = getattr(label, KEYS[key])
         if looks_like_code(value):
             found += [Deviation(fault.id, f"{key}: {fault.detail}") for fault in faults(value)]
+        elif value and key == "ContentProducer":
+            found.append(Deviation("aigc.producer.name", f"{key} is a name, {value[:64]!r}, which 6.1 a) allows"))
+    for key in ("ReservedCode1", "ReservedCode2"):
+        if _is_opaque(getattr(label, KEYS[key])):
+            found.append(
+                Deviation("aigc.reserved.opaque", f"{key} is not in PG-202511A's form; only its maker knows it")
+            )
     return found
+
+
+def _is_opaque(reserved: str) -> bool:
+    """Whether a ReservedCode is anything but the SecurityData object of TC260-PG-202511A."""
+    found = _json(reserved) if reserved.lstrip().startswith("{") else None
+    return reserved != "" and not (isinstance(found, dict) and "SecurityData" in found)

@@ -165,23 +165,28 @@ def _read_back(stage: Path, source: Asset, final: AigcLabel | None, planned: Not
 @contextmanager
 def _staging(asset: Asset, target: str | os.PathLike[str] | None, force: bool) -> Iterator[Path]:
     """A place to write beside the target, on its file system; gone afterwards, whatever happened."""
-    if target is None:
-        folder = None
-    else:
-        path = Path(target)
-        if asset.path is not None and path.exists() and path.samefile(asset.path):
-            raise BadInput(f"{path} is the source itself, which is never changed; name another target")
-        if path.is_dir():
-            raise BadInput(f"{path} is a folder; name the target file")
-        if path.exists() and not force:
-            raise BadInput(f"{path} exists; --force overwrites it")
-        folder = path.parent
     try:
+        folder = None if target is None else _folder(asset, Path(target), force)
         with tempfile.TemporaryDirectory(prefix=".biaoshi-", dir=folder) as scratch:
             # The name is ours, not the client's: no name from outside becomes a path.
             yield Path(scratch) / f"labelled{asset.container.SUFFIXES[0]}"
     except OSError as error:
-        raise BadInput(f"cannot write beside {target}: {error.strerror or error}; choose another target") from error
+        raise BadInput(f"cannot write {target}: {error.strerror or error}; choose another target") from error
+
+
+def _folder(asset: Asset, target: Path, force: bool) -> Path:
+    """The folder of a target that may be written. Raises BadInput, or OSError where the system refuses the name."""
+    if "\0" in str(target):
+        raise BadInput(f"cannot write {target}: a NUL in the name; choose another target")
+    if target.is_dir():
+        raise BadInput(f"{target} is a folder; name the target file")
+    if target.exists() and not target.is_file():
+        raise BadInput(f"{target} is not a regular file; name one")  # to replace a device would break it for all
+    if target.exists() and asset.path is not None and target.samefile(asset.path):
+        raise BadInput(f"{target} is the source itself, which is never changed; name another target")
+    if os.path.lexists(target) and not force:
+        raise BadInput(f"{target} exists; --force overwrites it")
+    return target.parent
 
 
 def _replace(stage: Path, target: Path, force: bool) -> Path:

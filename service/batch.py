@@ -84,6 +84,8 @@ class Worker:
 
     def _spawn(self) -> None:
         self.stop()
+        # Files are worked on side by side; libraries that start threads of their own would only fight for cores.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self.connection, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_work, args=(theirs,), daemon=True)
         self._process.start()

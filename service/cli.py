@@ -5,6 +5,7 @@ Only click and the standard library are imported before a command runs, so that 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -290,15 +291,15 @@ def _labelling(sources: tuple[str, ...], target: str, recursive: bool, options: 
     alone = single(sources)
     if options.produce_id and alone is None:
         raise click.UsageError("--produce-id numbers one file; leave it out for several, each then gets a UUID")
-    path = Path(target)
-    if alone is not None and not path.is_dir() and not target.endswith("/"):
+    is_folder = os.path.isdir(target)  # noqa: PTH112 - says no where Path raises, at a name too long for instance
+    if alone is not None and not is_folder and not target.endswith("/"):
         return iter([Job(alone, label_file, (alone, target, options))])
-    if path.exists() and not path.is_dir():
+    if not is_folder and os.path.exists(target):  # noqa: PTH110 - the same
         raise click.UsageError(f"TARGET {target} is a file; for several sources name a folder")
-    targets = Targets(path)
+    targets = Targets(Path(target))
     return (
         _placed(found, targets, lambda source, place: Job(source, label_file, (source, place, options)))
-        for found in find(sources, recursive, outside=path)
+        for found in find(sources, recursive, outside=targets.folder)
     )
 
 

@@ -6,10 +6,8 @@ and stops no batch.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from detectors import detect
@@ -95,7 +93,6 @@ def producer_warnings(producer: str) -> list[str]:
 
 def label_file(source: str, target: str, options: LabelOptions, name: str = "") -> Json:
     """Label one file and verify the result. `name` stands in for the source's where that is a client's upload."""
-    _regular(source, name)
     wanted = AigcLabel.produced(options.producer, options.produce_id, options.reserved_code)
     done = write_label(
         source,
@@ -115,14 +112,12 @@ def label_file(source: str, target: str, options: LabelOptions, name: str = "") 
 def verify_file(source: str, policy: str = "cn", name: str = "") -> Json:
     """Verify one file."""
     rules = load(policy)
-    _regular(source, name)
     with Asset.open(source, name or source) as asset:
         return render.report(judge(rules, asset.facts, detect(asset)))
 
 
 def inspect_file(source: str, name: str = "") -> Json:
     """Everything that any detector sees in one file; nobody judges it."""
-    _regular(source, name)
     with Asset.open(source, name or source) as asset:
         return {**render.facts(asset.facts), "findings": [render.finding(f) for f in detect(asset)]}
 
@@ -155,13 +150,3 @@ def failed(source: str, error: ToolkitError) -> Json:
     """The error as a result, under the name that the fronts have for its kind."""
     kind = next((kind.__name__ for kind in _KINDS if isinstance(error, kind)), ToolkitError.__name__)
     return render.failure(source, kind, str(error))
-
-
-def _regular(source: str, name: str) -> None:
-    """A pipe or a device would be waited for without end; what is missing or a folder, `Asset.open` says."""
-    try:
-        mode = Path(source).stat().st_mode
-    except OSError:
-        return
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise BadInput(f"{name or source} is not a regular file; save it to one first")

@@ -79,7 +79,10 @@ def _walk(root: str, number: int, outside: Path | None) -> Iterator[Found]:
 
 
 def _same(entry: os.DirEntry[str], folder: Path | None) -> bool:
-    return folder is not None and folder.exists() and os.path.samestat(entry.stat(), folder.stat())
+    try:
+        return folder is not None and os.path.samestat(entry.stat(), folder.stat())
+    except OSError:
+        return False  # one of the two is not there, or not to be looked at
 
 
 @dataclass

@@ -21,6 +21,8 @@ from policies.errors import BadInput, TooLarge, ToolkitError, Unsupported
 
 REPAIR = "repair it with `ffmpeg -i IN -c copy OUT`, or encode it again"
 Packet: TypeAlias = "AnyPacket[Any]"
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS})
+"""What the system says where it takes no more; it is the disk's fault then, not the file's."""
 _MAX_PIXELS = 1 << 26  # 8192 x 8192; a bigger frame would exhaust the machine
 _DEMUXERS = {"mp4": "mov"}
 """Container module -> FFmpeg's demuxer. Named, never probed: a file must not choose what reads it."""
@@ -47,7 +49,7 @@ def _explained() -> Iterator[None]:
     except ToolkitError:
         raise
     except FFmpegError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno in UNWRITABLE:
             raise BadInput(f"cannot write the labelled video: {error.strerror}; free space or permit it") from error
         raise BadInput(f"cannot decode and encode the video: {error.strerror}; {REPAIR}") from error
     except MemoryError as error:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.asset import Asset
-from labeler.codecs import _wav
+from labeler.codecs import _streams, _wav
 from labeler.containers import Piece, flac, mp3, mp4
 from policies.errors import BadInput, ToolkitError, Unsupported
 
@@ -113,7 +113,7 @@ def join(asset: Asset, head: Samples, tail: Samples, scratch: Path) -> Joined:
     try:
         return way(asset, sound, head, tail, scratch)
     except OSError as error:
-        raise BadInput(f"cannot write the longer sound: {error.strerror or error}; free space or permit it") from error
+        raise _unwritable(error) from error
 
 
 def resampled(samples: Samples, rate: int, wanted: int) -> Samples:
@@ -138,6 +138,8 @@ def _opened(asset: Asset) -> Iterator[tuple[Any, Any]]:
             raise BadInput(f"{asset.source} holds no sound: it has no audio track")
         if len(streams) > 1:
             raise Unsupported(f"{asset.source} has {len(streams)} audio tracks; save the one to be labelled by itself")
+        if streams[0].codec_context is None:
+            raise Unsupported(f"there is no decoder for the sound of {asset.source}; convert it to PCM or AAC first")
         yield container, streams[0]
 
 
@@ -148,7 +150,13 @@ def _translated(asset: Asset, act: str) -> Iterator[None]:
     except ToolkitError:
         raise
     except _BROKEN as error:
-        raise BadInput(f"the sound of {asset.source} cannot be {act}: {error}") from error
+        if isinstance(error, av.FFmpegError) and error.errno in _streams.UNWRITABLE:
+            raise _unwritable(error) from error
+        raise BadInput(f"the sound of {asset.source} cannot be {act}: {error}; repair or convert it first") from error
+
+
+def _unwritable(error: OSError | av.FFmpegError) -> BadInput:
+    return BadInput(f"cannot write the longer sound: {error.strerror or error}; free space or permit it")
 
 
 def _decoded(stream: Any, strict: bool = False) -> Iterator[Any]:

@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
 
 from labeler.discover import modules
+from labeler.metadata import Deviation
 from policies.errors import BadInput, Unsupported
 from policies.terms import Media
 
@@ -60,11 +61,16 @@ Piece: TypeAlias = "bytes | Span"
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One copy of the AIGC item: its value as found (text, or a mapping where the slot is one), and where."""
+    """One copy of the AIGC item: its value as found (text, or a mapping where the slot is one), and where.
+
+    `deviations` are those that only the reader of the slot can see. A `generic` slot is one for any text.
+    """
 
     value: str | Mapping[str, Any]
     where: str
     normative: bool = True
+    deviations: tuple[Deviation, ...] = ()
+    generic: bool = False
 
 
 class Container(Protocol):

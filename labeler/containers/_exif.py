@@ -1,7 +1,7 @@
-"""EXIF blocks: the UserComment, where some producers put the AIGC item, read and emptied in place.
+"""EXIF blocks: the texts in which some producers put the AIGC item, read and emptied in place.
 
-CIPA DC-008 (Exif 2.32) 4.6: a TIFF structure whose IFD0 points to the Exif IFD; UserComment is tag 0x9286.
-The guides put the label elsewhere, so every copy here is a non-normative one.
+CIPA DC-008 (Exif 2.32) 4.6: a TIFF structure whose IFD0 points to the Exif IFD; UserComment is tag 0x9286,
+ImageDescription tag 0x010E. The guides put the label elsewhere, so every copy here is a non-normative one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ SIGNATURE = b"Exif\0\0"
 """What stands before the TIFF header in a JPEG segment; some writers put it into other containers too."""
 
 _EXIF_IFD = 0x8769
-_USER_COMMENT = 0x9286
+_TEXTS = {0x9286: "UserComment", 0x010E: "ImageDescription"}
 _LONG = 4
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _CHARSETS = (b"ASCII\0\0\0", b"UNICODE\0", b"JIS\0\0\0\0\0", b"\0\0\0\0\0\0\0\0")
-_MAX_COMMENT = 4 << 20
+_MAX_TEXT = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +35,29 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Comment:
+class _ExifText:
+    name: str
     start: int
     stop: int
     item: _item.Item
 
 
 def read(block: Buffer, where: str) -> list[Copy]:
-    """The item in the block's UserComment, if there is one; a damaged EXIF structure holds none."""
-    comments = _comments(block)
-    return [Copy(c.item.text, f"{where}, UserComment", normative=False) for c in comments]
+    """The items in the block's texts; a damaged EXIF structure holds none."""
+    return [Copy(p.item.text, f"{where}, {p.name}", normative=False, generic=True) for p in _places(block)]
 
 
 def emptied(block: bytes, where: str) -> bytes:
-    """The block with zeros for a UserComment that is the item: same length, so that no offset moves.
+    """The block with zeros for a text that is the item: same length, so that no offset moves.
 
-    Raises BadInput where the comment holds more than the item.
+    Raises BadInput where the text holds more than the item.
     """
-    for comment in _comments(block):
-        if not comment.item.alone:
-            raise BadInput(f"{where}: UserComment holds more than a label; take the rest out with an EXIF editor first")
-        block = block[: comment.start] + bytes(comment.stop - comment.start) + block[comment.stop :]
+    for place in _places(block):
+        if not place.item.alone:
+            raise BadInput(
+                f"{where}: {place.name} holds more than a label; take the rest out with an EXIF editor first"
+            )
+        block = block[: place.start] + bytes(place.stop - place.start) + block[place.stop :]
     return block
 
 
@@ -88,27 +90,30 @@ def _number(block: Buffer, place: int, form: str) -> int:
     return int(struct.unpack(form, block[place : place + size])[0]) if place + size <= len(block) else 0
 
 
-def _comments(block: Buffer) -> list[_Comment]:
-    """The UserComments that are an item: in the Exif IFD, where it belongs, or misplaced in IFD0."""
+def _places(block: Buffer) -> list[_ExifText]:
+    """The texts that are an item, in either IFD, for some writers misplace them."""
     start = len(SIGNATURE) if block[: len(SIGNATURE)] == SIGNATURE else 0
     order = byte_order(block, start)
     first = first_ifd(block, start)
     pointers = (e.start for e in first if e.tag == _EXIF_IFD and e.type == _LONG and e.stop - e.start == 4)
     offset = next((_number(block, at, order + "I") for at in pointers), 0)
     second = _entries(block, start, offset, order) if offset else iter(())
-    places = {_first_comment(first), _first_comment(second)}
-    items = [(a, b, _item.find(_text(block[a:b], order))) for a, b in sorted(p for p in places if p)]
-    return [_Comment(a, b, item) for a, b, item in items if item is not None]
+    places = {(e.start, e.stop): _TEXTS[e.tag] for e in (*_texts(first), *_texts(second))}
+    items = ((a, b, name, _item.find(_text(block[a:b], order))) for (a, b), name in sorted(places.items()))
+    return [_ExifText(name, a, b, item) for a, b, name, item in items if item is not None]
 
 
-def _first_comment(ifd: Iterable[Entry]) -> tuple[int, int] | None:
-    """Where the IFD's UserComment stands; a tag comes once in an IFD, so that a second one is not looked at."""
-    found = next((e for e in ifd if e.tag == _USER_COMMENT), None)
-    return (found.start, found.stop) if found and found.stop - found.start <= _MAX_COMMENT else None
+def _texts(ifd: Iterable[Entry]) -> list[Entry]:
+    """The IFD's texts; a tag comes once in an IFD, so that a second one is not looked at."""
+    found: dict[int, Entry] = {}
+    for entry in ifd:
+        if entry.tag in _TEXTS and entry.stop - entry.start <= _MAX_TEXT:
+            found.setdefault(entry.tag, entry)
+    return list(found.values())
 
 
 def _text(value: bytes, order: str) -> str:
-    """A UserComment's text by its character code; some writers leave that out, some leave the byte order to guess."""
+    """A text, by a UserComment's character code; some writers leave that out, some the byte order to guess."""
     charset = value[:8]
     if charset not in _CHARSETS:
         return value.decode("utf-8", "replace")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labeler.containers import Buffer, Copy, _xmp, take
 from policies.errors import BadInput, Unsupported
@@ -304,7 +304,7 @@ def _copies(data: Buffer, tag: Tag) -> list[_Found]:
             packet = _packet(data, tag, frame)
             where = f"in the XMP packet of ID3v2.{tag.version} frame PRIV at byte {frame.start}"
             for copy in _xmp.read(packet, where) if packet else ():
-                found.append(_Found(frame, Copy(copy.value, copy.where, normative=False)))
+                found.append(_Found(frame, replace(copy, normative=False)))
         if len(found) > _MAX_COPIES:
             raise BadInput(f"the ID3 tag holds over {_MAX_COPIES} copies of the AIGC item; it is damaged")
     return found

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from labeler.metadata import MAX_ITEM
+from labeler.metadata import MAX_ITEM, decode
 
 _PADDING = "\0 \t\r\n"
 _HEAD = re.compile(r'(?:AIGC\s*+[:=]?\s*+)?(?=[{"])', re.IGNORECASE)
@@ -32,6 +32,8 @@ def find(text: str) -> Item | None:
         value, stop = json.JSONDecoder().raw_decode(text, head.end())
     except (ValueError, RecursionError):
         return Item(text, alone=True)
+    if decode(text[:stop]).is_other_schema:
+        return None  # it stays where it is: the object is not the label, whatever its outer key is called
     if isinstance(value, dict) and len(value) > 1:
         wrapped = {key: inner for key, inner in value.items() if key.casefold() == "aigc"}
         if wrapped:

@@ -14,7 +14,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr, unescape
 
 from labeler.containers import MAX_COPIES, Copy, render, splice
-from labeler.metadata import MAX_ITEM
+from labeler.metadata import MAX_ITEM, Deviation
 from policies.errors import BadInput
 from policies.terms import KEYS
 
@@ -23,21 +23,29 @@ SLOT = "XMP property TC260:AIGC"
 MAX_PACKET = 16 << 20
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _MAX_DEPTH = 64
+_MAX_HEAD = 512
 _BLANK = b"\0 \t\r\n"
 _FIELDS = frozenset(key.casefold() for key in KEYS)
+
+_ATTRIBUTE_FORM = Deviation("aigc.xmp.attribute", "the property is written as an attribute, which RDF allows")
+_KEY_BY_KEY = Deviation("aigc.xmp.per-field", "each key is a property of its own, where the guide has one JSON text")
+_NOT_XML = Deviation("aigc.xmp.not-xml", "the property stands in the packet's place as bare text")
 
 _HEADER = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 _TRAILER = '<?xpacket end="w"?>'
 
 # Possessive throughout: each of them looks at a byte once, however long the tag is.
 _TAG = re.compile(rb"""<(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
+_BEGIN = re.compile(rb"""\sbegin\s*+=\s*+(?:"(?:\xef\xbb\xbf)?"|'(?:\xef\xbb\xbf)?')""")
 _TAG_NAME = re.compile(rb"<([^\s/>]++)")
 _ATTRIBUTE = re.compile(rb"""\s++([^\s=<>"'/]++)\s*+=\s*+(?:"[^"]*+"|'[^']*+')""")
 
 
 def read(packet: bytes, where: str) -> list[Copy]:
     """Every copy of the item in the packet; BadInput for XML that cannot be parsed."""
-    return [Copy(_bounded(p.value), f"{where}, {p.what}", p.normative) for p in _Scan(packet, where).places]
+    scan = _Scan(packet, where)
+    wrapper = _wrapper(scan.data)
+    return [Copy(_bounded(p.value), f"{where}, {p.what}", p.normative, p.deviations + wrapper) for p in scan.places]
 
 
 def write(packet: bytes | None, item: str, where: str = "XMP packet") -> bytes:
@@ -86,6 +94,7 @@ class _Place:
     what: str = "property TC260:AIGC"
     normative: bool = False
     inner: tuple[int, int] | None = None
+    deviations: tuple[Deviation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,6 +102,7 @@ class _Element:
     """An element that is being read: the AIGC property, or one of its seven keys as an element of its own."""
 
     name: str
+    namespace: str
     depth: int
     start: int
     inside: int
@@ -111,7 +121,7 @@ class _Scan:
         self.places: list[_Place] = []
         self._packet = packet
         self._where = where
-        self._data = _utf8(packet, where)
+        self.data = _utf8(packet, where)
         self._root: tuple[int, int] | None = None  # the rdf:RDF start tag
         self._root_depth = 0
         self._about = ""
@@ -119,10 +129,11 @@ class _Scan:
         self._property: _Element | None = None
         self._field: _Element | None = None
         self._loose_keys: dict[str, str] = {}  # the seven keys where they stand outside of any AIGC property
-        self._loose = _Place([], self._loose_keys, "a property for each key")
+        self._loose = _Place([], self._loose_keys, "a property for each key", deviations=(_KEY_BY_KEY,))
         self._bare = _bare(packet)
         if self._bare is not None:
-            self.places = [_Place([], self._bare, "TC260:AIGC as bare text instead of XML")]
+            what = "TC260:AIGC as bare text instead of XML"
+            self.places = [_Place([], self._bare, what, deviations=(_NOT_XML,))]
         else:
             self._parse()
 
@@ -138,22 +149,22 @@ class _Scan:
             edits.append((*home.inner, escape(item or "").encode()))
         elif item is not None:
             edits.append(self._insertion(item))
-        return render(self._data, splice(len(self._data), edits))
+        return render(self.data, splice(len(self.data), edits))
 
     def _insertion(self, item: str) -> tuple[int, int, bytes]:
         if self._root is None:
             raise BadInput(f"{self._where} holds no rdf:RDF element to put the label in")
         start, stop = self._root
         new = _description(self._about, item).encode()
-        if self._data[stop - 2 : stop] != b"/>":
+        if self.data[stop - 2 : stop] != b"/>":
             return stop, stop, new
-        name = _TAG_NAME.match(self._data, start)
+        name = _TAG_NAME.match(self.data, start)
         assert name is not None  # expat saw a tag there
         return stop - 2, stop, b">" + new + b"</" + name[1] + b">"
 
     def _parse(self) -> None:
         # What stands before the first tag, or follows the last one (padding, NULs), is none of the parser's business.
-        self._base = max(self._data.find(b"<"), 0)
+        self._base = max(self.data.find(b"<"), 0)
         self._parser: Any = expat.ParserCreate("utf-8", " ")
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._doctype
@@ -161,7 +172,7 @@ class _Scan:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
         try:
-            self._parser.Parse(self._data[self._base : self._data.rfind(b">") + 1], True)
+            self._parser.Parse(self.data[self._base : self.data.rfind(b">") + 1], True)
         except expat.ExpatError as error:
             complete = self._root is not None and self._depth == 0
             if not complete:
@@ -184,15 +195,16 @@ class _Scan:
             self._about = self._about or attributes.get(f"{_RDF} about", "")
         namespace, _, local = name.rpartition(" ")
         if self._field is None and _is_key(name):
-            self._field = self._element(start, local, False, attributes)
+            self._field = self._element(start, name, False, attributes)
         elif self._field is None and self._property is None and local == "AIGC":
             normative = namespace == NAMESPACE and self._depth == self._root_depth + 2
-            self._property = self._element(start, local, normative, attributes)
+            self._property = self._element(start, name, normative, attributes)
         if any(_is_ours(key) for key in attributes):
             self._attributes(start, attributes)
 
     def _element(self, start: int, name: str, normative: bool, attributes: dict[str, str]) -> _Element:
-        return _Element(name, self._depth, start, self._tag_end(start), normative, not attributes)
+        namespace, _, local = name.rpartition(" ")
+        return _Element(local, namespace, self._depth, start, self._tag_end(start), normative, not attributes)
 
     def _attributes(self, start: int, attributes: dict[str, str]) -> None:
         if self._property is not None:
@@ -207,11 +219,12 @@ class _Scan:
                 self._add_loose(local, value, span)
             elif _is_ours(key):
                 normative = namespace == NAMESPACE and self._depth == self._root_depth + 1
-                self._add(_Place([span], value, normative=normative))
+                deviations = (_ATTRIBUTE_FORM, *_foreign(namespace))
+                self._add(_Place([span], value, normative=normative, deviations=deviations))
 
     def _attribute_spans(self, start: int) -> Iterator[tuple[int, int]]:
         """Where the tag's attributes stand, in order, without the namespace declarations that expat keeps back."""
-        for found in _ATTRIBUTE.finditer(self._data, start, self._tag_end(start)):
+        for found in _ATTRIBUTE.finditer(self.data, start, self._tag_end(start)):
             if found[1] != b"xmlns" and not found[1].startswith(b"xmlns:"):
                 yield found.span()
 
@@ -250,23 +263,26 @@ class _Scan:
 
     def _end_property(self, element: _Element, close: int) -> None:
         span = self._span(element, close)
+        deviations = _foreign(element.namespace)
         if element.fields:
-            self._add(_Place([span], element.fields, "property TC260:AIGC as a structure"))
+            deviations = (_KEY_BY_KEY, *deviations)
+            self._add(_Place([span], element.fields, "property TC260:AIGC as a structure", deviations=deviations))
             return
         exchangeable = element.plain and element.normative and not self._is_empty(element)
         inner = (element.inside, close) if exchangeable else None
-        self._add(_Place([span], "".join(element.text), normative=element.normative, inner=inner))
+        text = "".join(element.text)
+        self._add(_Place([span], text, normative=element.normative, inner=inner, deviations=deviations))
 
     def _span(self, element: _Element, close: int) -> tuple[int, int]:
         return element.start, element.inside if self._is_empty(element) else self._tag_end(close)
 
     def _is_empty(self, element: _Element) -> bool:
-        return self._data[element.inside - 2 : element.inside] == b"/>"
+        return self.data[element.inside - 2 : element.inside] == b"/>"
 
     def _tag_end(self, start: int) -> int:
         """The offset behind the `>` of the tag at `start`; one inside quotes does not end it."""
-        found = _TAG.match(self._data, start)
-        return found.end() if found else len(self._data)
+        found = _TAG.match(self.data, start)
+        return found.end() if found else len(self.data)
 
 
 def _is_key(name: str) -> bool:
@@ -279,6 +295,28 @@ def _is_ours(name: str) -> bool:
     """Whether it is the property, in any namespace, or one of its keys."""
     namespace, _, local = name.rpartition(" ")
     return (namespace != "" and local == "AIGC") or _is_key(name)
+
+
+def _foreign(namespace: str) -> tuple[Deviation, ...]:
+    if namespace == NAMESPACE:
+        return ()
+    return (Deviation("aigc.xmp.namespace", f"the property's namespace is {namespace[:128]!r}, not {NAMESPACE}"),)
+
+
+def _wrapper(data: bytes) -> tuple[Deviation, ...]:
+    """How the packet's header departs from XMP part 1, 7.3.2, which lets it be left out."""
+    at = data.find(b"<?xpacket", 0, _MAX_HEAD)
+    if at < 0:
+        return ()
+    faults = []
+    if b"<?xml" in data[:at]:
+        faults.append("an XML declaration stands before it")
+    header = data[at : at + _MAX_HEAD].partition(b"?>")[0]
+    if header.endswith(b"?"):
+        faults.append("it ends with two question marks")
+    if not _BEGIN.search(header):
+        faults.append("begin is neither U+FEFF nor empty")
+    return (Deviation("aigc.xmp.packet", f"the packet header is unusual: {', '.join(faults)}"),) if faults else ()
 
 
 def _bare(packet: bytes) -> str | None:

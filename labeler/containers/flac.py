@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from labeler.containers import Buffer, Copy, Piece, Span, _id3, render, splice, take
@@ -65,7 +65,7 @@ def sniff(data: Buffer, suffix: str) -> bool:
 
 def read(data: Buffer) -> list[Copy]:
     copies = [
-        Copy(copy.value, f"{copy.where}, before the FLAC stream", normative=False)
+        replace(copy, where=f"{copy.where}, before the FLAC stream", normative=False)
         for tag in _id3.tags(data)
         for copy in _id3.read(data, tag)
     ]

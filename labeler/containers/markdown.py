@@ -11,6 +11,7 @@ from typing import Any
 
 from labeler.containers import Buffer, Copy, Piece, _text, before_the_cut
 from labeler.containers._text import Edit, Text
+from labeler.metadata import Deviation
 from policies.errors import BadInput
 from policies.terms import Media
 
@@ -29,6 +30,10 @@ _OPEN = re.compile(r"---[ \t]*(\r\n|\n|\r)")
 _CLOSE = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r\n|\n|\r|\Z)", re.MULTILINE)
 _BLANK = re.compile(r"(?:[ \t]*(?:\r\n|\n|\r))*")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_UNQUOTED = Deviation("aigc.yaml.unquoted", "values stand without quotes, and YAML may take them for numbers")
+_FLOW_STYLE = Deviation("aigc.yaml.flow", "the mapping is in flow style, on one line in braces")
+_NO_MAPPING = Deviation("aigc.yaml.text", "AIGC is a text, where the guide has a mapping")
+_SECOND = Deviation("aigc.yaml.second", "the item stands in a second front matter")
 _BROKEN_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
@@ -44,7 +49,10 @@ class _Front:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A pair of the front matter's top-level mapping; offsets are of the file's text. `safe`: it may be edited."""
+    """A pair of the front matter's top-level mapping; offsets are of the file's text. `safe`: it may be edited.
+
+    `style` holds how the item is written in it, where it is the item.
+    """
 
     key: str
     key_start: int
@@ -52,6 +60,7 @@ class _Entry:
     value_start: int
     value_stop: int
     safe: bool
+    style: tuple[Deviation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,8 @@ def _copies(content: str) -> Iterator[Copy]:
         for entry in document.entries:
             if _is_ours(entry):
                 where = f"in the YAML front matter at line {line}, key {entry.key}"
-                yield Copy(_copied(entry.value), where, number == 1 and entry.key == _KEY)
+                style = entry.style if number == 1 else (_SECOND, *entry.style)
+                yield Copy(_copied(entry.value), where, number == 1 and entry.key == _KEY, style)
 
 
 def write(data: Buffer, item: str) -> list[Piece]:
@@ -207,8 +217,18 @@ def _entry(yaml: Any, key: Any, value: Any, base: int, shared: list[int], budget
     # An alias has its node elsewhere, and an anchor is needed elsewhere: neither may be cut out.
     inside = range(key.start_mark.index, value.end_mark.index)
     safe = start >= key.end_mark.index and not any(mark in inside for mark in shared)
-    taken = _value(yaml, value, budget) if name.casefold() == _KEY.casefold() else None
-    return _Entry(name, base + key.start_mark.index, taken, base + start, base + stop, safe)
+    ours = name.casefold() == _KEY.casefold()
+    taken = _value(yaml, value, budget) if ours else None
+    style = _style(yaml, value) if ours else ()
+    return _Entry(name, base + key.start_mark.index, taken, base + start, base + stop, safe, style)
+
+
+def _style(yaml: Any, node: Any) -> tuple[Deviation, ...]:
+    """How the item's YAML departs from the guide's example: a block mapping of quoted texts."""
+    if not isinstance(node, yaml.MappingNode):
+        return (_NO_MAPPING,)
+    plain = any(isinstance(value, yaml.ScalarNode) and not value.style for _, value in node.value)
+    return ((_FLOW_STYLE,) if node.flow_style else ()) + ((_UNQUOTED,) if plain else ())
 
 
 def _end(yaml: Any, node: Any, budget: list[int]) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labeler.containers import Buffer, Copy, Piece, Span, _xmp, before_the_cut, render
 from labeler.containers._bmff import Box, Edits, box, chains, children, end_of, first, full, is_cut, number, top
@@ -279,7 +279,7 @@ class _Packet:
 
     def copies(self, data: Buffer) -> Iterator[Copy]:
         for copy in _xmp.read(self.load(data), self.where):
-            yield Copy(copy.value, copy.where, normative=False)
+            yield replace(copy, normative=False)
 
 
 def _packets(data: Buffer, tops: Sequence[Box], moov: Box) -> list[_Packet]:

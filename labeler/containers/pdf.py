@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, BinaryIO, cast
 
@@ -45,7 +45,7 @@ def read(data: Buffer) -> list[Copy]:
             copies.append(Copy(_string(info[_KEY]), "in the information dictionary, key AIGC"))
         if (packet := _packet(pdf)) is not None:
             found = _xmp.read(packet, "in the document's XMP packet")
-            copies += [Copy(copy.value, copy.where, normative=False) for copy in found]
+            copies += [replace(copy, normative=False) for copy in found]
         return copies
 
 

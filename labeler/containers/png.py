@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labeler.containers import MAX_PARTS, Buffer, Copy, CutShort, Piece, Span, _exif, _xmp, before_the_cut, splice, take
 from labeler.metadata import MAX_ITEM
@@ -79,10 +79,10 @@ def _copies(data: Buffer) -> Iterator[Copy]:
             deviates = behind or _is_compressed(data, chunk)
             how = f"{' compressed' * _is_compressed(data, chunk)}{' behind IDAT' * behind}"
             for copy in _xmp.read(_text(chunk, data), f"in iTXt chunk XML:com.adobe.xmp{how} {at}"):
-                yield Copy(copy.value, copy.where, copy.normative and not deviates)
+                yield replace(copy, normative=copy.normative and not deviates)
         elif _is_text_item(data, chunk):
             text = _text(chunk, data).decode("utf-8", "replace")[: MAX_ITEM + 1]
-            yield Copy(text, f"in {chunk.type.decode()} chunk AIGC {at}", normative=False)
+            yield Copy(text, f"in {chunk.type.decode()} chunk AIGC {at}", normative=False, generic=True)
         elif chunk.type == b"eXIf":
             yield from _exif.read(chunk.data(data), f"in eXIf chunk {at}")
 

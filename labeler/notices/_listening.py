@@ -123,7 +123,8 @@ def _contrast(power: Rows) -> Rows:
 
 
 def _mel(power: Rows) -> Rows:
-    level: Rows = np.log(_filters() @ power + 1e-6).astype(np.float32)
+    # Not `@`: two workers were seen spinning for minutes in OpenBLAS's threads over this small product.
+    level: Rows = np.log(np.einsum("bf,ft->bt", _filters(), power) + 1e-6).astype(np.float32)
     return level
 
 

@@ -135,6 +135,33 @@ def test_an_existing_target_is_kept_without_force_and_replaced_with_it(tmp_path:
     assert only_copy(target) == LABEL
 
 
+def test_a_target_that_is_no_ordinary_file_is_refused_even_by_force(tmp_path: Path) -> None:
+    """Replaced by the result, a pipe or a device (/dev/null, for root) would be gone for all."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    alias = tmp_path / "alias"
+    alias.symlink_to(pipe)
+    for target in (pipe, alias):
+        with pytest.raises(BadInput, match="regular file; name"):
+            labeler.label(sample("txt"), target, LABEL, force=True)
+    assert stat.S_ISFIFO(alias.stat().st_mode)
+
+
+def test_a_link_to_nowhere_is_a_target_that_exists(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.symlink_to("nowhere.txt")
+    with pytest.raises(BadInput, match="exists; --force"):
+        labeler.label(sample("txt"), target, LABEL)
+    assert target.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a\0b", "file.txt/below"])
+def test_a_target_no_file_can_have_is_a_bad_input(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").touch()
+    with pytest.raises(BadInput, match=r"cannot write .*; choose"):
+        labeler.label(sample("txt"), tmp_path / name, LABEL)
+
+
 def test_a_target_that_comes_to_exist_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "a.png"
     replace = pipeline._replace
@@ -153,12 +180,15 @@ def test_a_target_that_comes_to_exist_meanwhile_is_kept(tmp_path: Path, monkeypa
     ("source", "message"),
     [
         ("", "folder"),
-        ("empty.png", "empty"),
-        ("none.png", "cannot read"),
+        ("empty.png", "is empty;"),
+        ("none.png", "cannot read .*;"),
+        ("pipe.png", "not a regular file; save it"),
+        ("\0.png", "cannot read .*;"),
     ],
 )
 def test_what_cannot_be_opened_is_a_bad_input_with_a_remedy(source: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
+    os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(BadInput, match=message):
         labeler.label(tmp_path / source, tmp_path / "out.png", LABEL)
     assert not (tmp_path / "out.png").exists()

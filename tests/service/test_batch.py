@@ -171,6 +171,10 @@ def test_the_target_folder_inside_the_source_is_not_searched(tree: Path) -> None
     assert str(tree / "out" / "a.png") not in paths(tree, outside=tree / "out")
 
 
+def test_a_target_folder_of_an_impossible_name_is_in_nobodys_way(tree: Path) -> None:
+    assert paths(tree, outside=tree / ("n" * 300)) == paths(tree)
+
+
 def test_patterns_are_expanded_for_shells_that_do_not(tree: Path) -> None:
     assert paths(tree / "*.png", recursive=False) == {str(tree / "a.png")}
     assert len(paths(tree / "**" / "*.png", recursive=False)) == 3

@@ -231,6 +231,12 @@ def test_a_bad_file_does_not_stop_the_rest(labelled: Path, tmp_path: Path, lenie
     assert result.exit_code == 2
 
 
+def test_a_target_name_no_system_takes_is_bad_input(png: Path, tmp_path: Path) -> None:
+    result = biaoshi("label", png, "-o", tmp_path / ("n" * 300), "--producer", CODE, "--marks", "metadata")
+    assert result.exit_code == 2
+    assert "name too long; choose another" in result.stderr
+
+
 @pytest.mark.parametrize("source", ["missing.png", ".", "/dev/null"])
 def test_what_is_no_file_is_bad_input(source: str) -> None:
     result = biaoshi("verify", source)

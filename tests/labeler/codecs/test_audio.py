@@ -262,6 +262,22 @@ def test_no_sound_at_all_is_bad_input(tmp_path: Path) -> None:
             audio.ends(asset, 30)
 
 
+@pytest.mark.parametrize(("container", "name"), [("flac", "encoded.flac"), ("mp3", "encoded.mp3")])
+def test_a_full_disk_is_told_from_a_broken_sound(container: str, name: str, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    (tmp_path / name).symlink_to("/dev/full")
+    with Asset.open(sample(container)) as asset, pytest.raises(BadInput, match="free space"):
+        audio.join(asset, tone(audio.probe(asset).rate), tone(8000)[:0], tmp_path)
+
+
+def test_a_coding_nobody_decodes_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(bytes(800)).replace(b"fmt \x10\0\0\0\x01\0", b"fmt \x10\0\0\0\x34\x12"))
+    with Asset.open(path) as asset, pytest.raises(Unsupported, match=r"no decoder .*; convert"):
+        audio.ends(asset, 5)
+
+
 def test_two_tracks_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "two.m4a"
     source = str(sample("mp4", "audio"))
