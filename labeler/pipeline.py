@@ -109,10 +109,12 @@ def reconcile(asset: Asset, label: AigcLabel, force: bool = False) -> AigcLabel:
         raise
     present: AigcLabel | None = None
     for copy in copies:
-        read = decode(copy.value).label
+        reading = decode(copy.value)
+        read = reading.label
         if read is None:
             if not force:
-                raise BadInput(f"the label {copy.where} is too damaged to read; --force replaces it")
+                what = "of another schema" if reading.is_other_schema else "too damaged to read"
+                raise BadInput(f"the label {copy.where} is {what}; --force replaces it")
         elif read.content_producer != label.content_producer:
             raise BadInput(
                 f"already labelled by {read.content_producer!r} ({copy.where}); a producer's half is never overwritten"

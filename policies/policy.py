@@ -97,7 +97,8 @@ def load(name: str | os.PathLike[str] | Policy) -> Policy:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot read the policy {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"cannot read the policy {path}: {reason}; check its name and content") from error
     return parse(text, str(path))
 
 
@@ -121,7 +122,11 @@ def parse(text: str, origin: str) -> Policy:
             requirements=requirements,
             notices=MappingProxyType(notices),
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"policy {origin} is not TOML: {error}; mend it there") from error
+    except KeyError as error:
+        raise BadInput(f"policy {origin}: {error} is missing; compare it with `biaoshi policies cn`") from error
+    except (TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"policy {origin}: {error!r}; compare it with `biaoshi policies cn`") from error
     if data:
         raise BadInput(f"policy {origin}: unknown tables {', '.join(sorted(data))}")

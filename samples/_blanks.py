@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+import _packages as packages
 import _sources as sources
 import docx
 from mutagen.flac import FLAC, Picture
@@ -40,6 +41,12 @@ def write(folder: Path) -> None:
         "markdown/blank.md": markdown,
         "html/blank.html": html,
         "docx/blank.docx": word,
+        "xlsx/blank.xlsx": packages.workbook,
+        "pptx/blank.pptx": slides,
+        "odf/blank.odt": packages.odt,
+        "odf/workbook.ods": packages.ods,
+        "odf/slides.odp": packages.odp,
+        "epub/blank.epub": book,
         "pdf/blank.pdf": pdf,
     }.items():
         path = folder / name
@@ -261,6 +268,16 @@ def word(path: Path) -> None:
     buffer = io.BytesIO()
     document.save(buffer)
     path.write_bytes(undated(buffer.getvalue()))
+
+
+def slides(path: Path) -> None:
+    """A title, a picture over all of its slide, a list, a hidden slide, by python-pptx."""
+    path.write_bytes(undated(packages.slides(_cover())))
+
+
+def book(path: Path) -> None:
+    """EPUB 3 with a cover that has no words."""
+    packages.epub(path, _cover())
 
 
 def undated(archive: bytes) -> bytes:

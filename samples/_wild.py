@@ -187,13 +187,29 @@ def word_property(path: Path, item: str) -> None:
     _zip_edit(path, edits, {"docProps/custom.xml": custom})
 
 
+def custom_part(path: Path, item: str) -> None:
+    """customXml/aigcMetadata1.xml, unrelated to anything, as one exporter leaves it."""
+    _zip_edit(path, {}, {"customXml/aigcMetadata1.xml": f"<aigc>{escape(item)}</aigc>"})
+
+
+def odf_field(path: Path, name: str, item: str) -> None:
+    """A user-defined field in meta.xml."""
+    field = f'<meta:user-defined meta:name="{name}">{escape(item)}</meta:user-defined></office:meta>'
+    _zip_edit(path, {"meta.xml": lambda text: text.replace("</office:meta>", field)}, {})
+
+
+def opf_meta(path: Path, meta: str) -> None:
+    """A meta element in the package document."""
+    _zip_edit(path, {"OEBPS/book.opf": lambda text: text.replace("</metadata>", f"{meta}</metadata>")}, {})
+
+
 def _zip_edit(path: Path, edits: dict[str, Callable[[str], str]], added: dict[str, str]) -> None:
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as source, zipfile.ZipFile(path, "w") as target:
         for entry in source.infolist():
             data = source.read(entry)
             if edit := edits.get(entry.filename):
                 data = edit(data.decode()).encode()
-            target.writestr(zipfile.ZipInfo(entry.filename), data, zipfile.ZIP_DEFLATED)
+            target.writestr(zipfile.ZipInfo(entry.filename), data, entry.compress_type)
         for name, text in added.items():
             target.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
 
@@ -224,6 +240,13 @@ FORMS: dict[str, dict[str, Callable[[Path], None]]] = {
     },
     "html": {"damaged": lambda p: html_meta(p, CUT), "foreign": lambda p: html_meta(p, SPACED)},
     "docx": {"damaged": lambda p: word_property(p, CUT), "foreign": lambda p: word_property(p, f'{{"AIGC":{SPACED}}}')},
+    "xlsx": {"damaged": lambda p: word_property(p, CUT), "foreign": lambda p: custom_part(p, MINIMAX)},
+    "pptx": {"damaged": lambda p: word_property(p, CUT), "foreign": lambda p: word_property(p, TENCENT)},
+    "odf": {"damaged": lambda p: odf_field(p, "AIGC", CUT), "foreign": lambda p: odf_field(p, "aigc", SPACED)},
+    "epub": {
+        "damaged": lambda p: opf_meta(p, f'<meta property="TC260:AIGC">{escape(CUT)}</meta>'),
+        "foreign": lambda p: opf_meta(p, f'<meta name="AIGC" content={quoteattr(KLING)}/>'),
+    },
     "pdf": {"damaged": lambda p: pdf_info(p, CUT), "foreign": lambda p: pdf_xmp(p, xmp(MINIMAX))},
 }
 """What to make of each container's blank sample."""

@@ -143,9 +143,18 @@ def create_app(chosen: ServiceSettings | None = None) -> FastAPI:
     return app
 
 
+_NOT_STARTED = 3
+"""uvicorn's exit code where it could not listen; it has said why. Ours means that something is not installed."""
+
+
 def serve(chosen: ServiceSettings) -> None:
-    """Serve until told to stop."""
-    uvicorn.run(create_app(chosen), host=chosen.host, port=chosen.port, server_header=False)
+    """Serve until told to stop. Raises BadInput where the address cannot be listened on."""
+    try:
+        uvicorn.run(create_app(chosen), host=chosen.host, port=chosen.port, server_header=False)
+    except SystemExit as error:
+        if error.code != _NOT_STARTED:
+            raise
+        raise BadInput(f"cannot listen on {chosen.host}:{chosen.port}; choose another --host or --port") from None
 
 
 def _routes(app: FastAPI) -> None:

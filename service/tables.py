@@ -49,11 +49,9 @@ def failure(result: Json) -> str:
 
 def label(result: Json) -> Iterator[str]:
     """A labelling, in one line, and its notes."""
-    marks = ", ".join(result["marks"])
-    yield (
-        f"{shown(result['source'])} -> {shown(result['target'])} "
-        f"({marks}; {result['label']['ProduceID']}): {coloured(result['verdict'])}"
-    )
+    number = result["label"]["ProduceID"] if "metadata" in result["marks"] else ""  # elsewhere it was not written
+    done = "; ".join(filter(None, [", ".join(result["marks"]), number]))
+    yield f"{shown(result['source'])} -> {shown(result['target'])} ({done}): {coloured(result['verdict'])}"
     for note in result["notes"]:
         yield from _wrapped(note)
 

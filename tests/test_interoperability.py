@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import docx
+import openpyxl
+import pptx
 import pytest
 import yaml
+from lxml import etree
 from mutagen._riff import RiffFile
 from PIL import Image
 
@@ -71,11 +76,32 @@ def exiftool_chunk(path: Path) -> str:
 
 def python_docx(path: Path) -> str:
     """The document property AIGC among the parts that python-docx opens."""
-    from lxml import etree
+    return _property(docx.Document(str(path)).part.package)
 
-    (part,) = [p for p in docx.Document(str(path)).part.package.iter_parts() if p.partname == "/docProps/custom.xml"]
+
+def python_pptx(path: Path) -> str:
+    """The same of python-pptx."""
+    return _property(pptx.Presentation(path).part.package)
+
+
+def _property(package: Any) -> str:
+    (part,) = [p for p in package.iter_parts() if p.partname == "/docProps/custom.xml"]
     (value,) = etree.fromstring(part.blob).xpath("//*[local-name()='property'][@name='AIGC']/*")
     return str(value.text)
+
+
+def openpyxl_property(path: Path) -> str:
+    return str(openpyxl.load_workbook(path).custom_doc_props["AIGC"].value)
+
+
+def exiftool_pairs(name: str, value: str, key: str) -> Reader:
+    """ExifTool lists names and values of such fields as tags apart, in the same order."""
+
+    def read(path: Path) -> str:
+        names, values = (run(tool("exiftool"), "-a", "-s3", f"-{tag}", path).splitlines() for tag in (name, value))
+        return dict(zip(names, values, strict=True))[key]
+
+    return read
 
 
 def front_matter(path: Path) -> str:
@@ -98,6 +124,7 @@ def html_parser(path: Path) -> str:
 
 
 XMP = {"exiftool": exiftool("XMP-TC260:Aigc"), "exiv2": exiv2}
+FIELD = exiftool_pairs("XMP-meta:User-definedName", "XMP-meta:User-defined", "AIGC")
 KEYS = {"exiftool": exiftool("Keys:AIGC"), "ffprobe": ffprobe, "mediainfo": mediainfo}
 
 READERS: dict[str, dict[str, Reader]] = {
@@ -111,6 +138,12 @@ READERS: dict[str, dict[str, Reader]] = {
     "wav/blank.wav": {"exiftool": exiftool_chunk, "mutagen": riff_chunk},  # the other tools pass this chunk over
     "flac/blank.flac": {"exiftool": exiftool("Vorbis:Aigc"), "ffprobe": ffprobe, "mediainfo": mediainfo},
     "docx/blank.docx": {"exiftool": exiftool("XML:AIGC"), "python-docx": python_docx},
+    "xlsx/blank.xlsx": {"exiftool": exiftool("XML:AIGC"), "openpyxl": openpyxl_property},
+    "pptx/blank.pptx": {"exiftool": exiftool("XML:AIGC"), "python-pptx": python_pptx},
+    "odf/blank.odt": {"exiftool": FIELD},
+    "odf/workbook.ods": {"exiftool": FIELD},
+    "odf/slides.odp": {"exiftool": FIELD},
+    "epub/blank.epub": {"exiftool": exiftool_pairs("XML:MetaProperty", "XML:Meta", "TC260:AIGC")},
     "pdf/blank.pdf": {"exiftool": exiftool("PDF:AIGC"), "pdfinfo": pdfinfo},
     "markdown/blank.md": {"pyyaml": front_matter},
     "html/blank.html": {"exiftool": exiftool("HTML:Aigc"), "html.parser": html_parser},
@@ -132,6 +165,25 @@ def pdf_text(path: Path) -> str:
     return run(tool("pdftotext"), "-layout", path, "-")
 
 
+def sheet_cells(path: Path) -> str:
+    """Every cell of every sheet, formulas as they stand."""
+    book = openpyxl.load_workbook(path)
+    return repr([[sheet.title, *sheet.iter_rows(values_only=True)] for sheet in book])
+
+
+def slide_text(path: Path) -> str:
+    slides = pptx.Presentation(path).slides
+    return repr([[s.text_frame.text for s in slide.shapes if s.has_text_frame] for slide in slides])
+
+
+def package_parts(path: Path) -> str:
+    """A hash of every part but the one that holds metadata, all checksums verified."""
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        names = [name for name in archive.namelist() if not name.endswith(("meta.xml", ".opf"))]
+        return hashlib.sha256(b"".join(name.encode() + archive.read(name) for name in names)).hexdigest()
+
+
 CONTENT: dict[str, Reader] = {
     ".png": pixels,
     ".jpg": pixels,
@@ -143,6 +195,12 @@ CONTENT: dict[str, Reader] = {
     ".wav": stream_hash,
     ".flac": stream_hash,
     ".docx": document_text,
+    ".xlsx": sheet_cells,
+    ".pptx": slide_text,
+    ".odt": package_parts,
+    ".ods": package_parts,
+    ".odp": package_parts,
+    ".epub": package_parts,
     ".pdf": pdf_text,
     ".md": lambda path: path.read_text("utf-8").split("---\n", 2)[2],
     ".html": lambda path: path.read_text("utf-8").partition("<body")[2],
@@ -156,11 +214,24 @@ def plays(path: Path) -> None:
     run(tool("ffmpeg"), "-v", "error", *strict, "-i", path, "-map", "0:v?", "-map", "0:a?", "-f", "null", "-")
 
 
+def package_parses(path: Path) -> None:
+    """The type first and stored, as ODF (part 2, 3.3) and EPUB (OCF 4.3) ask; every XML part well-formed."""
+    with zipfile.ZipFile(path) as archive:
+        first = archive.infolist()[0]
+        assert (first.filename, first.compress_type) == ("mimetype", zipfile.ZIP_STORED)
+        for name in archive.namelist():
+            if name.endswith((".xml", ".opf", ".xhtml")):
+                etree.fromstring(archive.read(name))
+
+
 OPENS: dict[str, Callable[[Path], object]] = {
     "image": lambda path: Image.open(path).load(),
     "video": plays,
     "audio": plays,
     ".docx": lambda path: docx.Document(str(path)),
+    ".xlsx": openpyxl.load_workbook,
+    ".pptx": pptx.Presentation,
+    **dict.fromkeys((".odt", ".ods", ".odp", ".epub"), package_parses),
     ".pdf": lambda path: run(tool("qpdf"), "--check", path),
 }
 """Media or file name ending -> a strict program that opens it."""

@@ -96,7 +96,7 @@ def identify(data: Buffer, suffix: str) -> tuple[str, Container]:
     """The container these bytes are. The name's suffix only chooses among layouts the bytes allow."""
     matches = [(name, c) for name, c in containers().items() if c.sniff(data, suffix)]
     if not matches:
-        known = ", ".join(c.NAME for c in containers().values())
+        known = ", ".join(f"{c.NAME} ({c.SUFFIXES[0]})" for c in containers().values())
         raise Unsupported(f"not a format biaoshi knows; it reads and writes {known}")
     return next((m for m in matches if suffix in m[1].SUFFIXES), matches[0])
 

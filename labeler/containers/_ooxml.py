@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
@@ -10,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from labeler.containers import Buffer, Copy, Piece, _xml, _zip, before_the_cut, render, splice
 from labeler.containers._xml import Element
 from labeler.containers._zip import Archive
-from policies.errors import BadInput, ToolkitError
+from policies.errors import BadInput, ToolkitError, Unsupported
 
 SLOT = "docProps/custom.xml, property AIGC"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -18,9 +19,11 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _NAME = "AIGC"
 _PART = "docProps/custom.xml"
-_TYPES = "[Content_Types].xml"
+TYPES = "[Content_Types].xml"
 _RELATIONS = "_rels/.rels"
+_LISTED = 2  # levels below the root: workbook/sheets/sheet, presentation/sldIdLst/sldId
 _FMTID = "{D5CDD505-2E9C-101B-9397-08002B2CF9AE}"
+_PID = re.compile(r"[2-9]|[1-9][0-9]{1,8}")
 _CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.custom-properties+xml"
 _RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -68,13 +71,13 @@ def sniff(data: Buffer, suffix: str, suffixes: tuple[str, ...], folder: str) -> 
         names = Archive(data).names()
     except ToolkitError:
         return suffix in suffixes
-    return _TYPES in names and any(name.startswith(folder) for name in names)
+    return TYPES in names and any(name.startswith(folder) for name in names)
 
 
 def open_archive(data: Buffer) -> Archive:
-    """The file's members; BadInput names the remedy where it is encrypted or older than 2007."""
+    """The file's members; Unsupported names the remedy where it is encrypted or older than 2007."""
     if data[:8] == OLE:
-        raise BadInput(
+        raise Unsupported(
             "the document is protected by a password or older than 2007; save it unprotected in today's format"
         )
     return Archive(data)
@@ -86,12 +89,12 @@ def read(data: Buffer) -> list[Copy]:
 
 def _copies(archive: Archive) -> Iterator[Copy]:
     if name := _custom_part(archive):
-        for found in _labels(_xml_part(archive, name), name)[1]:
+        for found in _labels(xml_part(archive, name), name)[1]:
             normative = found.attributes["name"] == _NAME and found.attributes.get("fmtid", "").upper() == _FMTID
             yield Copy(found.text, f"in {name}, property {found.attributes['name']}", normative)
     for name in _stray_parts(archive):
-        root = _xml.elements(_xml_part(archive, name), (), name)[0]
-        yield Copy(_stray_text(_xml_part(archive, name), root), f"in the part {name}", normative=False)
+        root = _xml.elements(xml_part(archive, name), (), name)[0]
+        yield Copy(_stray_text(xml_part(archive, name), root), f"in the part {name}", normative=False)
 
 
 def write(data: Buffer, item: str) -> list[Piece]:
@@ -101,11 +104,11 @@ def write(data: Buffer, item: str) -> list[Piece]:
     dialect = _dialect(archive)
     if name is None:
         name = _PART
-        changes[_RELATIONS] = _related(_xml_part(archive, _RELATIONS), name, dialect)
-        changes[_TYPES] = _typed(_xml_part(archive, _TYPES), name)
+        changes[_RELATIONS], _ = related(xml_part(archive, _RELATIONS), _RELATIONS, dialect.relation, name)
+        changes[TYPES] = typed(xml_part(archive, TYPES), name, _CONTENT_TYPE)
         before = _DECLARATION + f'<Properties xmlns="{dialect.properties}"></Properties>'.encode()
     else:
-        before = _xml_part(archive, name)
+        before = xml_part(archive, name)
     changes[name] = _labelled(before, name, item, dialect)
     for stray in _stray_parts(archive):
         _leave_out(archive, stray, changes)
@@ -122,7 +125,7 @@ def relations(archive: Archive, part: str) -> list[Relation]:
         return []
     base = posixpath.dirname(posixpath.dirname(part))
     found = []
-    for element in _xml.elements(_xml_part(archive, part), ("Relationship",), part)[1:]:
+    for element in _xml.elements(xml_part(archive, part), ("Relationship",), part)[1:]:
         attributes = element.attributes
         if attributes.get("TargetMode") != "External":
             target = posixpath.normpath(posixpath.join("/", base, attributes.get("Target", ""))).lstrip("/")
@@ -131,15 +134,44 @@ def relations(archive: Archive, part: str) -> list[Relation]:
     return found
 
 
+def relations_of(archive: Archive, name: str) -> list[Relation]:
+    """What the member `name` relates to."""
+    return relations(archive, relations_name(name))
+
+
+def relations_name(name: str) -> str:
+    """The .rels part that belongs to a member (ECMA-376 part 2, 6.5.2.3)."""
+    folder, base = posixpath.split(name)
+    return posixpath.join(folder, "_rels", f"{base}.rels")
+
+
+def main(archive: Archive) -> Relation:
+    """The relationship to the document itself."""
+    found = next((r for r in relations(archive, _RELATIONS) if r.kind == "officeDocument"), None)
+    if found is None:
+        raise BadInput("the package names no main document; the file is damaged")
+    return found
+
+
 def main_part(archive: Archive) -> str:
     """The member that is the document itself."""
-    main = next((r.target for r in relations(archive, _RELATIONS) if r.kind == "officeDocument"), None)
-    if main is None:
-        raise BadInput("the package names no main document; the file is damaged")
-    return main
+    return main(archive).target
 
 
-def _xml_part(archive: Archive, name: str) -> bytes:
+def ordered(archive: Archive, element: str) -> list[tuple[Element, Relation]]:
+    """The sheets or slides that the main part lists as `element`s, in order, each with its relationship."""
+    name = main_part(archive)
+    related_parts = {r.id: r for r in relations_of(archive, name) if r.target in archive}
+    found = []
+    for entry in _xml.elements(xml_part(archive, name), (element,), name)[1:]:
+        id = next((value for key, value in entry.attributes.items() if key.endswith(" id")), "")
+        if entry.depth == _LISTED and id in related_parts:
+            found.append((entry, related_parts[id]))
+    return found
+
+
+def xml_part(archive: Archive, name: str) -> bytes:
+    """A member that is XML, as UTF-8."""
     return _xml.utf8(archive.read(name), name)
 
 
@@ -163,7 +195,7 @@ def _labels(part: bytes, name: str) -> tuple[list[Element], list[Element]]:
 def _labelled(part: bytes, name: str, item: str, dialect: _Dialect) -> bytes:
     found, labels = _labels(part, name)
     pid = labels[0].attributes.get("pid", "") if labels else ""
-    new = _property(item, pid if pid.isdecimal() and int(pid) > 1 else _free_pid(found), dialect)
+    new = _property(item, pid if _PID.fullmatch(pid) else _free_pid(found), dialect)
     if not labels:
         return _spliced(part, [_xml.append(part, found[0], new)])
     return _spliced(part, [(p.start, p.stop, new if p is labels[0] else b"") for p in labels])
@@ -179,23 +211,25 @@ def _property(item: str, pid: str, dialect: _Dialect) -> bytes:
 
 def _free_pid(found: list[Element]) -> str:
     """0 and 1 are taken by the format itself (MS-OLEPS 2.1)."""
-    used = {int(p.attributes["pid"]) for p in found[1:] if p.attributes.get("pid", "").isdecimal()}
-    return str(next(pid for pid in range(2, len(used) + 3) if pid not in used))
+    used = {p.attributes.get("pid", "").lstrip("0") for p in found[1:]}
+    return next(str(pid) for pid in range(2, len(used) + 3) if str(pid) not in used)
 
 
-def _related(part: bytes, name: str, dialect: _Dialect) -> bytes:
-    found = _xml.elements(part, ("Relationship",), _RELATIONS)
+def related(part: bytes, what: str, type: str, target: str) -> tuple[bytes, str]:
+    """The .rels part with one relationship more, and that one's id."""
+    found = _xml.elements(part, ("Relationship",), what)
     used = {r.attributes.get("Id") for r in found[1:]}
     id = next(f"rId{number}" for number in range(1, len(used) + 2) if f"rId{number}" not in used)
-    new = f'<Relationship xmlns="{_RELATIONSHIPS}" Id="{id}" Type="{dialect.relation}" Target={quoteattr(name)}/>'
-    return _spliced(part, [_xml.append(part, found[0], new.encode())])
+    new = f'<Relationship xmlns="{_RELATIONSHIPS}" Id="{id}" Type={quoteattr(type)} Target={quoteattr(target)}/>'
+    return _spliced(part, [_xml.append(part, found[0], new.encode())]), id
 
 
-def _typed(part: bytes, name: str) -> bytes:
-    found = _xml.elements(part, ("Override",), _TYPES)
+def typed(part: bytes, name: str, content_type: str) -> bytes:
+    """The content types with the member's own added, unless it has one."""
+    found = _xml.elements(part, ("Override",), TYPES)
     if any(o.attributes.get("PartName", "").casefold() == f"/{name}".casefold() for o in found[1:]):
         return part
-    new = f'<Override xmlns={quoteattr(found[0].namespace)} PartName="/{name}" ContentType="{_CONTENT_TYPE}"/>'
+    new = f'<Override xmlns={quoteattr(found[0].namespace)} PartName="/{name}" ContentType="{content_type}"/>'
     return _spliced(part, [_xml.append(part, found[0], new.encode())])
 
 
@@ -220,20 +254,19 @@ def _stray_text(part: bytes, root: Element) -> str:
 
 def _leave_out(archive: Archive, name: str, changes: dict[str, bytes | None]) -> None:
     """Without the part go its own relationships, those to it, and its content type: one copy, GB 45438-2025 6.1 c)."""
-    folder, base = posixpath.split(name)
     changes[name] = None
-    changes[f"{folder}/_rels/{base}.rels"] = None
+    changes[relations_name(name)] = None
     for part in _relation_parts(archive):
         gone = [r.element for r in relations(archive, part) if r.target == name]
         if gone:
-            content = changes.get(part) or _xml_part(archive, part)
+            content = changes.get(part) or xml_part(archive, part)
             ids = {e.attributes.get("Id") for e in gone}
             kept = [e for e in _xml.elements(content, ("Relationship",), part)[1:] if e.attributes.get("Id") in ids]
             changes[part] = _spliced(content, [(e.start, e.stop, b"") for e in kept])
-    types = changes.get(_TYPES) or _xml_part(archive, _TYPES)
-    overrides = _xml.elements(types, ("Override",), _TYPES)[1:]
+    types = changes.get(TYPES) or xml_part(archive, TYPES)
+    overrides = _xml.elements(types, ("Override",), TYPES)[1:]
     cut = [(o.start, o.stop, b"") for o in overrides if o.attributes.get("PartName") == f"/{name}"]
-    changes[_TYPES] = _spliced(types, cut)
+    changes[TYPES] = _spliced(types, cut)
 
 
 def _relation_parts(archive: Archive) -> Iterator[str]:

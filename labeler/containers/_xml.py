@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
+from xml.sax.saxutils import quoteattr
 
 from policies.errors import BadInput
 
 _MAX_DEPTH = 256
 _MAX_ELEMENTS = 200_000
 _TAG = re.compile(rb"""<(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
+_ATTRIBUTE = re.compile(rb"""\s([^\s=<>"'/]++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ def parser(what: str) -> Any:
     """An expat parser that names elements "namespace local" and refuses document types."""
 
     def refuse(*_: object) -> None:
-        raise BadInput(f"{what} declares a document type, which Office never does")
+        raise BadInput(f"{what} declares a document type, which this part of a document never does")
 
     made = expat.ParserCreate("utf-8", " ")
     made.buffer_text = True
@@ -121,6 +123,16 @@ def append(part: bytes, parent: Element, new: bytes) -> tuple[int, int, bytes]:
     tag = part[parent.start : parent.stop]
     name = re.split(rb"[\s/>]", tag[1:], maxsplit=1)[0]
     return (parent.start, parent.stop, tag[:-2].rstrip() + b">" + new + b"</" + name + b">")
+
+
+def set_attribute(part: bytes, element: Element, name: str, value: str) -> tuple[int, int, bytes]:
+    """The edit that gives the element's start tag the attribute, in place of one of that name as it is spelt."""
+    tag, new = part[element.start : element.inside], quoteattr(value).encode()
+    for found in _ATTRIBUTE.finditer(tag):
+        if found[1] == name.encode():
+            return (element.start + found.start(2), element.start + found.end(2), new)
+    at = element.start + len(re.split(rb"[\s/>]", tag, maxsplit=1)[0])
+    return (at, at, b" " + name.encode() + b"=" + new)
 
 
 def _tag_end(part: bytes, start: int) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeler.containers import Buffer, Piece, Span, take
-from policies.errors import BadInput, TooLarge
+from policies.errors import BadInput, TooLarge, Unsupported
 
 MAGIC = b"PK\x03\x04"
 MAX_PART = 64 << 20
@@ -77,13 +77,18 @@ class Archive:
         if member is None:
             raise BadInput(f"the ZIP file has no member {name}; the document is incomplete")
         if member.encrypted:
-            raise BadInput(f"{name} is encrypted; save the document without a password")
+            raise Unsupported(f"{name} is encrypted; save the document without a password")
         if max(member.size, member.packed) > MAX_PART:
             raise TooLarge(f"{name} is over {MAX_PART} bytes long")
         content = _unpack(take(self._data, member.body, member.packed, name), member)
         if len(content) != member.size or zlib.crc32(content) != member.crc:
             raise BadInput(f"{name} does not match its checksum; the file is damaged")
         return content
+
+    def within(self, names: Sequence[str]) -> list[str]:
+        """All of these members, or the first and the last where all inflate to over 64 MiB."""
+        sizes = (self._by_name[name.casefold()].size for name in names)
+        return list(names) if sum(sizes) <= MAX_PART else [names[0], names[-1]]
 
     def rewrite(self, changes: Mapping[str, bytes | None]) -> list[Piece]:
         """The archive with the named members replaced, added (at the end) or, for None, left out.

@@ -40,8 +40,7 @@ def text(data: Buffer) -> str:
 def margins(data: Buffer) -> dict[str, str]:
     """What headers say at the "start" and footers at the "end" of each page."""
     archive = _ooxml.open_archive(data)
-    folder, _, base = _ooxml.main_part(archive).rpartition("/")
-    related = _ooxml.relations(archive, f"{folder}/_rels/{base}.rels")
+    related = _ooxml.relations_of(archive, _ooxml.main_part(archive))
     return {
         place: "\n".join(_paragraphs(archive, r.target) for r in related if r.kind == kind and r.target in archive)
         for place, kind in (("start", "header"), ("end", "footer"))

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, BinaryIO, cast
 
 from labeler.containers import Buffer, Copy, Piece, Span, _xmp
-from policies.errors import BadInput
+from policies.errors import BadInput, Unsupported
 from policies.terms import Media
 
 NAME = "PDF"
@@ -152,7 +152,8 @@ def _pikepdf() -> Any:
 
 @contextmanager
 def _opened(data: Buffer, to_change: bool = False) -> Iterator[Any]:
-    """The parsed file. Raises BadInput for one that needs a password, is damaged, or, `to_change`, is encrypted."""
+    """The parsed file. Raises BadInput for a damaged one, Unsupported where it needs a password or, `to_change`,
+    is encrypted."""
     pikepdf = _pikepdf()
     from labeler.containers import _pdf_text
 
@@ -164,10 +165,11 @@ def _opened(data: Buffer, to_change: bool = False) -> Iterator[Any]:
             inherit_page_attributes=False,  # it would change pages that we do not touch
         ) as pdf:
             if to_change and pdf.is_encrypted:
-                raise BadInput("the PDF is encrypted; take the protection off first, e.g. with qpdf --decrypt")
+                raise Unsupported("the PDF is encrypted; take the protection off first, e.g. with qpdf --decrypt")
             yield pdf
     except pikepdf.PasswordError as error:
-        raise BadInput("the PDF needs a password; take the protection off first, e.g. with qpdf --decrypt") from error
+        remedy = "take the protection off first, e.g. with qpdf --decrypt"
+        raise Unsupported(f"the PDF needs a password; {remedy}") from error
     except (pikepdf.PdfError, pikepdf.DataDecodingError) as error:
         raise BadInput(f"the PDF is damaged: {error}; open and save it anew, e.g. with qpdf") from error
     except _pdf_text.MALFORMED as error:

@@ -16,8 +16,8 @@ _CORNER = "[{}]"
 
 
 def sniff(data: Buffer, suffix: str) -> bool:
-    """Any text at all; layouts that say more about themselves come before it or are told by the suffix."""
-    return _text.looks_like_text(data)
+    """Text that calls itself so, or nothing: a line of notice would break JSON, RTF or a program."""
+    return suffix in ("", *SUFFIXES) and _text.looks_like_text(data)
 
 
 def read(data: Buffer) -> list[Copy]:

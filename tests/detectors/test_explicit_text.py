@@ -15,7 +15,7 @@ from tests.conftest import sample
 LINE = "本内容由人工智能生成"
 
 
-@pytest.mark.parametrize("name", ["txt", "markdown", "html", "docx", "pdf"])
+@pytest.mark.parametrize("name", ["txt", "markdown", "html", "docx", "xlsx", "pptx", "odf", "epub", "pdf"])
 def test_a_notice_is_found_with_its_facts_and_without_one_it_is_absent(name: str, tmp_path: Path) -> None:
     with Asset.open(sample(name)) as blank:
         [finding] = detect(blank)

@@ -129,8 +129,56 @@ def test_a_reserved_object_is_kept_as_its_json() -> None:
     assert "aigc.reserved.object" in {deviation.id for deviation in reading.deviations}
 
 
-def test_another_schema_is_not_read_as_the_label() -> None:
-    assert decode('{"ServiceProvider":"x","ServiceUser":"y","Time":"z","ContentId":"1"}').label is None
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"ServiceProvider":"x","ServiceUser":"y","Time":"z","ContentId":"1"}',
+        '{"AIGC":{"ServiceProvider":"x","ServiceUser":"y","Time":"z","ContentId":"1"}}',
+        '{"data":{"product":"aweme","aigc_info":{"aigc_type":1,"aigc_label_type":1}}}',
+    ],
+)
+def test_another_schema_is_not_read_as_the_label_nor_as_a_damaged_one(value: str) -> None:
+    reading = decode(value)
+    assert reading.label is None
+    assert reading.is_other_schema
+    assert ids(value) == {"aigc.schema.other"}
+
+
+@pytest.mark.parametrize("value", ["{}", '{"AIGC":{}}', '{"ProduceID":"1","Extra":"2"}', '{"ServiceProvider":'])
+def test_what_may_have_been_a_label_is_no_other_schema(value: str) -> None:
+    assert decode(value).label is None
+    assert not decode(value).is_other_schema
+
+
+def test_a_place_for_any_text_asks_for_the_wrapped_form_and_a_named_slot_for_the_bare_one() -> None:
+    wrapped = f'{{"AIGC":{BARE}}}'
+    assert decode(wrapped, generic=True).deviations == ()
+    assert [d.id for d in decode(BARE, generic=True).deviations] == ["aigc.form.bare"]
+    assert ids(wrapped) == {"aigc.form.wrapped"}
+
+
+def test_keys_beside_the_wrapped_item_are_told() -> None:
+    assert decode(f'{{"AIGC":{BARE},"app":"x"}}').label == LABEL
+    assert "aigc.key.unknown" in ids(f'{{"AIGC":{BARE},"app":"x"}}')
+
+
+def test_a_label_that_is_missing_is_not_also_called_invalid() -> None:
+    assert "aigc.label.invalid" not in ids({"ContentProducer": CODE})
+    assert "aigc.label.invalid" in ids({"Label": "", "ContentProducer": CODE})
+
+
+@pytest.mark.parametrize(
+    ("reserved", "opaque"),
+    [
+        ("", False),
+        ('{"SecurityData":{"Type":"TC260PG","Version":1}}', False),
+        ("e862483430d978cbf828b8b24296ef9328d843a0", True),
+        ("551ca7ae-8b16-40a1-b9e9-569e7142fb84", True),
+        ('{"a":1}', True),
+    ],
+)
+def test_a_reserved_code_is_opaque_unless_it_is_security_data(reserved: str, opaque: bool) -> None:
+    assert ("aigc.reserved.opaque" in ids({**LABEL.as_dict(), "ReservedCode1": reserved})) is opaque
 
 
 def test_of_two_keys_as_near_none_is_guessed() -> None:

@@ -58,13 +58,13 @@ def test_a_policy_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (HEAD, "no requirement"),
-        (ROW, "policy"),
+        (ROW, "'policy' is missing"),
         (HEAD + ROW + ROW, "share an id"),
         (HEAD + ROW.replace("present", "perhaps"), "perhaps"),
         (HEAD + ROW.replace("metadata", "tattoo"), "tattoo"),
         (HEAD + ROW + "colour = 1\n", "colour"),
         (HEAD + ROW + "[extra]\n", "unknown tables extra"),
-        ("[[", "policy"),
+        ("[[", "not TOML"),
     ],
 )
 def test_what_a_policy_file_gets_wrong_is_refused_by_name(text: str, message: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -397,6 +398,13 @@ def test_serve_answers_until_ctrl_c() -> None:
         complaints = server.communicate(timeout=60)[1]
     assert server.returncode == 0  # asked to stop, it stopped
     assert "Traceback" not in complaints
+
+
+def test_a_port_that_is_taken_is_bad_input() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = process("serve", "--port", str(taken.getsockname()[1]), "--workers", "1")
+    assert done.returncode == 2
+    assert b"choose another --host or --port" in done.stderr
 
 
 # ---- help and start-up

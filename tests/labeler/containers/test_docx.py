@@ -15,10 +15,11 @@ from lxml import etree
 from labeler.containers import Span, docx, identify, render
 from labeler.containers._zip import MAX_PART, Archive
 from labeler.metadata import decode, encode
-from policies.errors import BadInput, ToolkitError
+from policies.errors import BadInput, ToolkitError, Unsupported
 from policies.terms import AigcLabel
 from tests.conftest import LABEL, run, sample, tool
 from tests.labeler.containers.hostile import mutations, survives
+from tests.labeler.containers.zips import members, rezipped
 
 ITEM = encode(LABEL)
 NOTICE = "本内容由人工智能生成"
@@ -28,24 +29,6 @@ PROPERTIES = "http://schemas.openxmlformats.org/officeDocument/2006/custom-prope
 
 def labelled(data: bytes, item: str = ITEM) -> bytes:
     return render(data, docx.write(data, item))
-
-
-def rezipped(data: bytes, changes: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """The document with parts replaced or added, by the standard library."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", method) as target:
-        for info in source.infolist():
-            if info.filename not in changes:
-                target.writestr(info, source.read(info))
-        for name, content in changes.items():
-            target.writestr(name, content)
-    return out.getvalue()
-
-
-def members(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert archive.testzip() is None
-        return {info.filename: archive.read(info) for info in archive.infolist()}
 
 
 def test_python_docx_opens_the_result_and_the_property_is_related_and_typed() -> None:
@@ -163,7 +146,7 @@ def test_a_zip64_directory_keeps_its_wide_offsets() -> None:
 def test_encrypted_doubled_and_bloated_archives_are_refused_with_the_reason() -> None:
     directory = BLANK.rfind(b"_rels/.rels") - 46
     encrypted = BLANK[: directory + 8] + b"\1" + BLANK[directory + 9 :]
-    with pytest.raises(BadInput, match="without a password"):
+    with pytest.raises(Unsupported, match="without a password"):
         docx.read(encrypted)
     doubled = BLANK.replace(b"docProps/core.xml", b"word/settings.xml")
     with pytest.raises(BadInput, match="same name"):
@@ -191,7 +174,7 @@ def test_entities_are_refused() -> None:
 def test_a_protected_document_is_told_by_its_suffix_and_the_remedy_is_named() -> None:
     ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 512
     assert identify(ole, ".docx")[0] == "docx"
-    with pytest.raises(BadInput, match="save it unprotected"):
+    with pytest.raises(Unsupported, match="save it unprotected"):
         docx.read(ole)
 
 

@@ -186,6 +186,7 @@ def test_exiftool_finds_no_fault_with_an_emptied_comment(tmp_path: Path) -> None
         "a cat, masterpiece\nNegative prompt: AIGC, ContentProducer",
         '{"data":{"product":"aweme","aigc_info":{"aigc_type":1}}}',
         '{"label":"cat","score":1}',
+        '{"AIGC":{"ServiceProvider":"x","ServiceUser":"y","Time":"z","ContentId":"1"}}',
         "",
         "charset=Ascii AIGC is a word",
     ],
@@ -194,6 +195,19 @@ def test_other_comments_are_no_item_and_stay(text: str) -> None:
     data = commented(b"ASCII\0\0\0" + text.encode())
     assert jpeg.read(data) == []
     assert text.encode() in written(data)
+
+
+def test_the_item_in_an_image_description_is_read_and_moves_to_the_slot() -> None:
+    exif = Image.Exif()
+    exif[0x010E], exif[0x010F] = ITEM, "abc"
+    data = with_segments(segment(0xE1, b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")))
+    assert values(data) == [(ITEM, False)]
+    new = written(data)
+    assert values(new) == [(ITEM, True)]
+    assert len(new) == len(data) + len(xmp(PACKET))
+    with Image.open(io.BytesIO(new)) as image:
+        assert image.getexif()[0x010F] == "abc"
+        assert not image.getexif()[0x010E].strip("\0")
 
 
 @pytest.mark.parametrize("text", ['{"AIGC":%s,"app":"x"}', "%s and more"])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from labeler.containers import Span, pdf, render
 from labeler.metadata import encode
-from policies.errors import BadInput, ToolkitError
+from policies.errors import BadInput, ToolkitError, Unsupported
 from policies.terms import AigcLabel
 from tests.conftest import LABEL, run, sample, tool
 from tests.labeler.containers.hostile import mutations, survives
@@ -122,11 +122,11 @@ def test_words_before_the_header_do_not_shift_the_offsets(tmp_path: Path) -> Non
 def test_encrypted_files_are_refused_with_the_remedy() -> None:
     locked = resaved(encryption=pikepdf.Encryption(owner="o", user="u"))
     for act in (pdf.read, pdf.text, labelled, noticed):
-        with pytest.raises(BadInput, match=r"password.*qpdf --decrypt"):
+        with pytest.raises(Unsupported, match=r"password.*qpdf --decrypt"):
             act(locked)
     restricted = resaved(encryption=pikepdf.Encryption(owner="o", user=""))
     assert pdf.read(restricted) == []
-    with pytest.raises(BadInput, match=r"encrypted.*qpdf --decrypt"):
+    with pytest.raises(Unsupported, match=r"encrypted.*qpdf --decrypt"):
         labelled(restricted)
 
 

@@ -30,6 +30,13 @@ def test_a_notice_is_a_line_in_the_file_s_own_encoding_and_newline(encoding: str
     assert sum(p.stop - p.start for p in pieces if not isinstance(p, bytes)) == len(data)
 
 
+@pytest.mark.parametrize("suffix", [".json", ".rtf", ".py", ".mp3"])
+def test_text_of_another_kind_is_refused_as_a_notice_line_would_break_it(suffix: str) -> None:
+    with pytest.raises(Unsupported, match=r"plain text \(\.txt\)"):
+        identify(b'{"a": 1}', suffix)
+    assert identify(b'{"a": 1}', "")[0] == "txt"
+
+
 def test_a_text_without_a_last_newline_keeps_its_last_line_apart_from_the_notice() -> None:
     assert render(b"one", txt.insert(b"one", NOTICE, "end")).decode() == f"one\n\n{NOTICE}\n"
 

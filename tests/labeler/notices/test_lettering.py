@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFont
 from skimage import data as photographs
 
-from labeler.notices._lettering import FONT, LEAST_INK, POSITIONS, Stamp, find, known_texts, stamp, still_there
+from labeler.notices._lettering import FONT, HEIGHTS, LEAST_INK, POSITIONS, Stamp, find, known_texts, stamp, still_there
 from policies.errors import BadInput
 from policies.policy import load, names
 from policies.terms import Media
@@ -117,7 +117,8 @@ def test_an_even_box_lies_on_even_pixels(size: tuple[int, int], position: str) -
         ({"size": (30, 30)}, "30x30"),
         ({"size": (4000, 8)}, "4000x8"),
         ({"position": "middle"}, "bottom-right"),
-        ({"height": 0.0}, "height"),
+        ({"height": 0.0}, "4% to 16%"),
+        ({"height": 0.039}, "--height"),
         ({"height": float("nan")}, "height"),
         ({"height": 1.0}, "--height"),
         ({"font": "/nowhere.ttf"}, "--font"),
@@ -166,6 +167,14 @@ def test_a_notice_is_found_where_and_as_it_stands(name: str) -> None:
     assert (match.x, match.y, match.h, match.w) == (made.x, made.y, *made.rgba.shape[:2])
     assert match.height == made.ink / min(rgb.shape[:2])
     assert match.height_error <= 0.5 / min(rgb.shape[:2]) + 0.05 * match.height
+
+
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_the_lowest_and_the_highest_notice_are_found(height: float) -> None:
+    for text in ("AI生成", "人工智能生成"):
+        [match] = find(jpeg(labelled("rocket", text, "top-left", height)))
+        assert (match.text, match.position) == (text, "top-left")
+        assert match.height == pytest.approx(height, abs=0.01)
 
 
 @pytest.mark.parametrize("text", ["AI生成", "AI合成", "人工智能生成", "本内容由人工智能生成", "AI-generated"])

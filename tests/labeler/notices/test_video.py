@@ -135,7 +135,7 @@ def test_only_the_result_stays_in_the_scratch_folder(tmp_path: Path) -> None:
 
 def test_a_notice_too_wide_for_the_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="shorter --text"):
-        drawn(clip(tmp_path), Notice("本内容由人工智能生成", "bottom", 0.2, 2.5))
+        drawn(clip(tmp_path), Notice("本内容由人工智能生成合成", "bottom", 0.16, 2.5))
 
 
 def test_sound_alone_cannot_be_drawn_on(tmp_path: Path) -> None:
