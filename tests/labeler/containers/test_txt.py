@@ -30,7 +30,7 @@ def test_a_notice_is_a_line_in_the_file_s_own_encoding_and_newline(encoding: str
     assert sum(p.stop - p.start for p in pieces if not isinstance(p, bytes)) == len(data)
 
 
-@pytest.mark.parametrize("suffix", [".json", ".rtf", ".py", ".mp3"])
+@pytest.mark.parametrize("suffix", [".json", ".rtf", ".py", ".log", ".mp3"])
 def test_text_of_another_kind_is_refused_as_a_notice_line_would_break_it(suffix: str) -> None:
     with pytest.raises(Unsupported, match=r"plain text \(\.txt\)"):
         identify(b'{"a": 1}', suffix)
@@ -52,10 +52,6 @@ def test_binary_is_not_text() -> None:
 
 def test_a_multibyte_character_at_the_edge_of_the_look_is_no_error() -> None:
     assert txt.sniff(b"a" * 65535 + "中文".encode(), ".txt")
-
-
-def test_text_of_no_known_layout_is_plain_text() -> None:
-    assert identify(b"just words", ".log")[0] == "txt"
 
 
 def test_characters_that_the_encoding_lacks_are_an_error_with_the_remedy() -> None:
