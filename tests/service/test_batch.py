@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -89,7 +90,8 @@ def test_a_worker_that_died_idle_is_replaced() -> None:
     try:
         pid = worker.run(Job("", os.getpid, ()))
         os.kill(int(str(pid)), signal.SIGKILL)
-        while _alive(int(str(pid))):
+        # Dead to the last thread: before that its end of the pipe is still open, and would take a job.
+        while int(str(pid)) in {child.pid for child in multiprocessing.active_children()}:
             time.sleep(0.05)
         assert worker.run(echo("next")) == {"source": "next"}
     finally:

@@ -330,7 +330,7 @@ def test_terminating_a_labelling_leaves_no_scratch_folder(tmp_path: Path) -> Non
     source = tmp_path / "big.png"
     source.write_bytes(sample("png").read_bytes() + bytes(256 << 20))
     with subprocess.Popen([*BIAOSHI, "label", str(source), "-o", str(tmp_path / "out.png"), *METADATA]) as running:
-        while running.poll() is None and not list(tmp_path.glob(".biaoshi-*")):
+        while running.poll() is None and not list(tmp_path.glob(".biaoshi-*/*")):
             time.sleep(0.01)
         running.terminate()
         assert running.wait(60) in (0, 143)
