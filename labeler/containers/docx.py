@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from labeler.containers import Buffer, Copy, Piece, _ooxml, _xml, render, splice
+from labeler.containers import Buffer, Piece, _ooxml, _xml, render, splice
 from labeler.containers._xml import Element
 from labeler.containers._zip import Archive
 from policies.errors import BadInput
@@ -15,20 +15,13 @@ MEDIA = Media.TEXT
 SUFFIXES = (".docx", ".docm", ".dotx", ".dotm")
 MIME = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 SLOT = _ooxml.SLOT
+read, write = _ooxml.read, _ooxml.write
 
 _FOLDER = "word/"
 
 
 def sniff(data: Buffer, suffix: str) -> bool:
     return _ooxml.sniff(data, suffix, SUFFIXES, _FOLDER)
-
-
-def read(data: Buffer) -> list[Copy]:
-    return _ooxml.read(data)
-
-
-def write(data: Buffer, item: str) -> list[Piece]:
-    return _ooxml.write(data, item)
 
 
 def text(data: Buffer) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from xml.sax.saxutils import escape
 
-from labeler.containers import Buffer, Copy, Piece, _ooxml, _xml, render, splice
+from labeler.containers import Buffer, Piece, _ooxml, _xml, render, splice
 from labeler.containers._layout import Box, Page, corner_box
 from labeler.containers._xml import Element
 from labeler.containers._zip import Archive
@@ -21,6 +21,7 @@ MEDIA = Media.TEXT
 SUFFIXES = (".pptx", ".pptm", ".potx", ".potm", ".ppsx", ".ppsm")
 MIME = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 SLOT = _ooxml.SLOT
+read, write = _ooxml.read, _ooxml.write
 
 _FOLDER = "ppt/"
 _EMU = 12700  # a point
@@ -34,14 +35,6 @@ _HIDDEN = ("0", "false")
 
 def sniff(data: Buffer, suffix: str) -> bool:
     return _ooxml.sniff(data, suffix, SUFFIXES, _FOLDER)
-
-
-def read(data: Buffer) -> list[Copy]:
-    return _ooxml.read(data)
-
-
-def write(data: Buffer, item: str) -> list[Piece]:
-    return _ooxml.write(data, item)
 
 
 def text(data: Buffer) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from labeler.containers import Buffer, Copy, Piece, _ooxml, _xml, render, splice
+from labeler.containers import Buffer, Piece, _ooxml, _xml, render, splice
 from labeler.containers._layout import tab_name
 from labeler.containers._zip import Archive
 from policies.errors import BadInput, TooLarge, Unsupported
@@ -20,6 +20,7 @@ MEDIA = Media.TEXT
 SUFFIXES = (".xlsx", ".xlsm", ".xltx", ".xltm")
 MIME = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 SLOT = _ooxml.SLOT
+read, write = _ooxml.read, _ooxml.write
 
 _FOLDER = "xl/"
 _SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"
@@ -28,14 +29,6 @@ _MAX_TEXT = 64 << 20  # characters: a few bytes may name the same long string a 
 
 def sniff(data: Buffer, suffix: str) -> bool:
     return _ooxml.sniff(data, suffix, SUFFIXES, _FOLDER)
-
-
-def read(data: Buffer) -> list[Copy]:
-    return _ooxml.read(data)
-
-
-def write(data: Buffer, item: str) -> list[Piece]:
-    return _ooxml.write(data, item)
 
 
 def text(data: Buffer) -> str:

@@ -11,8 +11,8 @@ from labeler.codecs import raster
 from labeler.codecs._planes import Overlay
 from labeler.containers import render
 from labeler.notices import Edited, Sighting
-from labeler.notices._lettering import find as find_lettering
 from labeler.notices._lettering import stamp
+from labeler.notices._looking import find as find_lettering
 from policies.errors import Unsupported
 
 

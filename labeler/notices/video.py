@@ -16,8 +16,9 @@ from typing import Any
 from labeler.asset import Asset
 from labeler.codecs import video
 from labeler.notices import Edited, Sighting
-from labeler.notices._lettering import Match, stamp, still_there
-from labeler.notices._lettering import find as find_lettering
+from labeler.notices._lettering import stamp
+from labeler.notices._looking import Match, still_there
+from labeler.notices._looking import find as find_lettering
 from policies.errors import BadInput, Unsupported
 
 _LOOK = 5.0  # seconds; no policy asks how long a notice stands beyond them

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageFont
 from skimage import data as photographs
 
-from labeler.notices._lettering import FONT, HEIGHTS, LEAST_INK, POSITIONS, Stamp, find, known_texts, stamp, still_there
+from labeler.notices._lettering import FONT, HEIGHTS, LEAST_INK, POSITIONS, Stamp, stamp
+from labeler.notices._looking import find, known_texts, still_there
 from policies.errors import BadInput
 from policies.policy import load, names
 from policies.terms import Media
