@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
@@ -114,6 +114,19 @@ def parse(made: Any, part: bytes, what: str) -> None:
         made.Parse(part, True)
     except expat.ExpatError as error:
         raise BadInput(f"{what} is not well-formed XML: {error}; the file is damaged") from error
+
+
+def walk(
+    part: bytes,
+    what: str,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None],
+    characters: Callable[[str], None],
+) -> None:
+    """Call back for each start tag, end tag and run of text. Raises BadInput for XML that cannot be parsed."""
+    made = parser(what)
+    made.StartElementHandler, made.EndElementHandler, made.CharacterDataHandler = start, end, characters
+    parse(made, part, what)
 
 
 def append(part: bytes, parent: Element, new: bytes) -> tuple[int, int, bytes]:

@@ -80,11 +80,7 @@ class _Reader:
         self._run: list[str] = []
         self._raised = self._hidden = self._in_text = False
         self._fallback = 0
-        reader = _xml.parser(name)
-        reader.StartElementHandler = self._start
-        reader.EndElementHandler = self._end
-        reader.CharacterDataHandler = self._characters
-        _xml.parse(reader, part, name)
+        _xml.walk(part, name, self._start, self._end, self._characters)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(" ")[2]
@@ -107,15 +103,15 @@ class _Reader:
             self._run.append(text)
 
     def _end(self, tag: str) -> None:
-        name = tag.rpartition(" ")[2]
-        if name == "t":
-            self._in_text = False
-        elif name == "Fallback":
-            self._fallback -= 1
-        elif name == "r":
-            words = "".join(self._run)
-            if not self._hidden and not self._fallback:
-                self.lines.append("ᴬᴵ" if self._raised and words.strip().upper() == "AI" else words)
-            self._run = []
-        elif name == "p":
-            self.lines.append("\n")
+        match tag.rpartition(" ")[2]:
+            case "p":
+                self.lines.append("\n")
+            case "r":
+                words = "".join(self._run)
+                if not self._hidden and not self._fallback:
+                    self.lines.append("ᴬᴵ" if self._raised and words.strip().upper() == "AI" else words)
+                self._run = []
+            case "t":
+                self._in_text = False
+            case "Fallback":
+                self._fallback -= 1

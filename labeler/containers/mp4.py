@@ -11,8 +11,6 @@ moov/meta only ffprobe sees the item. Beside QuickTime's names in moov/meta: see
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -73,22 +71,6 @@ def media(data: Buffer) -> Media:
     if sound:
         return Media.AUDIO
     raise BadInput("the movie has neither a picture nor a sound track; there is nothing in it to label")
-
-
-def rotation(data: Buffer) -> int:
-    """By how many degrees clockwise (0, 90, 180, 270) the first picture track is turned to be displayed.
-
-    From the track's and the movie's matrix (14496-12, 8.3.2, 8.2.2); other angles count as the nearest of these.
-    """
-    _, moov = _movie(data)
-    track = next((t for t in _tracks(data, moov) if t.kind == b"vide"), None)
-    mvhd = first(data, moov, b"mvhd")
-    if track is None or track.tkhd is None:
-        return 0
-    a, b = _matrix(data, track.tkhd, _matrix_at(data, track.tkhd))[:2]
-    # The first row of the product: where the track's x axis points when the movie is shown.
-    m, n, o, p = _matrix(data, mvhd, _matrix_at(data, mvhd, -4)) if mvhd else (1, 0, 0, 1)
-    return round(math.degrees(math.atan2(a * n + b * p, a * m + b * o)) / 90) % 4 * 90
 
 
 def read(data: Buffer) -> list[Copy]:
@@ -209,15 +191,9 @@ def _is_cover(data: Buffer, track: _Track) -> bool:
     return data[stsd.body + 12 : min(stsd.body + 16, stsd.stop)] in _STILL and number(data, stsz, stsz.body + 8) == 1
 
 
-def _matrix_at(data: Buffer, head: Box, shift: int = 0) -> int:
-    """Where the 36 bytes of a tkhd's matrix begin; `shift` is -4 for mvhd, which has less before it."""
-    return head.body + (52 if full(data, head)[0] else 40) + shift
-
-
-def _matrix(data: Buffer, head: Box, start: int) -> tuple[int, int, int, int]:
-    number(data, head, start, 36)  # all of it is there
-    a, b, _, c, d = struct.unpack_from(">5i", data, start)
-    return a, b, c, d
+def _matrix_at(data: Buffer, head: Box) -> int:
+    """Where the 36 bytes of a tkhd's matrix begin."""
+    return head.body + (52 if full(data, head)[0] else 40)
 
 
 # ---- The places of the item ---------------------------------------------------------------------------------

@@ -307,11 +307,7 @@ class _Reader:
         self._spans: list[tuple[int, bool]] = []
         self._style = ""
         self._raised: set[str] = set()
-        reader = _xml.parser(name)
-        reader.StartElementHandler = self._start
-        reader.EndElementHandler = self._end
-        reader.CharacterDataHandler = self._characters
-        _xml.parse(reader, part, name)
+        _xml.walk(part, name, self._start, self._end, self._characters)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1

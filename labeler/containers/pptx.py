@@ -172,11 +172,7 @@ class _Reader:
         self._fallback = 0
         self._hidden: int | None = None  # the depth of the shape that does not show
         self._shows = True
-        reader = _xml.parser(name)
-        reader.StartElementHandler = self._start
-        reader.EndElementHandler = self._end
-        reader.CharacterDataHandler = self._characters
-        _xml.parse(reader, part, name)
+        _xml.walk(part, name, self._start, self._end, self._characters)
 
     @property
     def text(self) -> str:

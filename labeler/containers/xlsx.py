@@ -160,11 +160,7 @@ class _Strings:
         self._whole: list[str] = []
         self._run: list[str] = []
         self._raised = self._phonetic = self._in_text = False
-        reader = _xml.parser(name)
-        reader.StartElementHandler = self._start
-        reader.EndElementHandler = self._end
-        reader.CharacterDataHandler = self._characters
-        _xml.parse(reader, _ooxml.xml_part(archive, name), name)
+        _xml.walk(_ooxml.xml_part(archive, name), name, self._start, self._end, self._characters)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(" ")[2]
