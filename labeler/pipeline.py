@@ -67,8 +67,11 @@ def label(
             drawn = notices(asset.media).draw(asset, planned, stage.parent)
             edited = stack.enter_context(drawn.asset)
             untouched.update(drawn.untouched)
-        untouched.update(_embed(edited, final if Mark.METADATA in wanted else None, stage))
-        _read_back(stage, asset, final if Mark.METADATA in wanted else None, planned)
+        item = final if Mark.METADATA in wanted else None
+        kept = _embed(edited, item, stage)
+        whose = "the source's" if edited is asset else "the drawn file's"
+        untouched["bytes"] = f"{kept} of {whose} {len(edited.data)}, copied as they were and compared after writing"
+        _read_back(stage, asset, item, planned)
 
         with Asset.open(stage, asset.source) as written:
             digest = written.sha256
@@ -128,8 +131,8 @@ def reconcile(asset: Asset, label: AigcLabel, force: bool = False) -> AigcLabel:
     return present or numbered
 
 
-def _embed(edited: Asset, final: AigcLabel | None, stage: Path) -> dict[str, str]:
-    """Write the file with the item in its slot; the bytes around it are the same, and compared."""
+def _embed(edited: Asset, final: AigcLabel | None, stage: Path) -> int:
+    """Write the file with the item in its slot, and compare it with what was meant. Returns the bytes kept."""
     if final is None:
         pieces: list[bytes | Span] = [Span(0, len(edited.data))]
     else:
@@ -141,7 +144,7 @@ def _embed(edited: Asset, final: AigcLabel | None, stage: Path) -> dict[str, str
         raise BadInput(f"cannot write the labelled file: {error.strerror or error}; free space or permit it") from error
     if not same:
         raise ToolkitError("the file read back differs from what was written; the disk or memory is failing")
-    return {"metadata": f"{kept} of {len(edited.data)} bytes copied as they were and compared after writing"}
+    return kept
 
 
 def _has_notice(asset: Asset, planned: Notice) -> bool:
@@ -199,6 +202,8 @@ def _replace(stage: Path, target: Path, force: bool) -> Path:
         os.link(stage, target)  # unlike replace, it fails where the target has come to exist meanwhile
     except FileExistsError:
         raise BadInput(f"{target} came to exist meanwhile; --force overwrites it") from None
-    except OSError:
-        stage.rename(target)  # a file system without hard links
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            raise BadInput(f"{target} came to exist meanwhile; --force overwrites it") from None
+        stage.rename(target)
     return target
