@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, TypeAlias
 
 from labeler.containers import Buffer, Container, Piece, Span, identify
-from policies.errors import BadInput
+from policies.errors import BadInput, ToolkitError
 from policies.terms import Facts, Media
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO"
@@ -161,20 +161,37 @@ def _copy_range(source: BinaryIO, out: BinaryIO, span: Span) -> None:
         position += len(chunk)
 
 
-def same_bytes(asset: Asset, pieces: Sequence[Piece], written: Path) -> bool:
-    """Whether `written` is the pieces, byte for byte: read again from both sides."""
+def checked(asset: Asset, pieces: Sequence[Piece], written: Path) -> str:
+    """The SHA-256 of `written`, read again beside the source and found to be the pieces, byte for byte.
+
+    Raises ToolkitError where it is not.
+    """
+    digest = hashlib.sha256()
     with asset.reader() as source, written.open("rb") as file:
-        for piece in pieces:
-            if isinstance(piece, bytes):
-                if file.read(len(piece)) != piece:
-                    return False
-                continue
-            source.seek(piece.start)
-            left = piece.stop - piece.start
-            while left:
-                want = min(_CHUNK, left)
-                chunk = source.read(want)
-                if len(chunk) != want or file.read(want) != chunk:
-                    return False
-                left -= want
-        return not file.read(1)
+        for meant in _contents(source, pieces):
+            if file.read(len(meant)) != meant:
+                raise _unlike()
+            digest.update(meant)
+        if file.read(1):
+            raise _unlike()
+    return digest.hexdigest()
+
+
+def _contents(source: BinaryIO, pieces: Sequence[Piece]) -> Iterator[bytes]:
+    """What the pieces say, a chunk at a time."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        source.seek(piece.start)
+        left = piece.stop - piece.start
+        while left:
+            chunk = source.read(min(_CHUNK, left))
+            if not chunk:
+                raise _unlike()
+            yield chunk
+            left -= len(chunk)
+
+
+def _unlike() -> ToolkitError:
+    return ToolkitError("the file read back differs from what was written; the disk or memory is failing")

@@ -17,6 +17,7 @@ from policies.errors import BadInput, MissingDependency, TooLarge, ToolkitError,
 from policies.judge import judge
 from policies.policy import load
 from policies.provider_code import faults, looks_like_code
+from policies.terms import Facts
 from service import render
 from service.render import Json
 
@@ -105,7 +106,9 @@ def label_file(source: str, target: str, options: LabelOptions, name: str = "") 
         name=name or source,
     )
     with Asset.open(target, name or target) as asset:
-        verdict = judge(load(options.policy), asset.facts, detect(asset)).verdict
+        # The hash was taken while the file was compared; a large one is not read once more for it.
+        facts = Facts(asset.source, done.sha256, asset.media, asset.container_name)
+        verdict = judge(load(options.policy), facts, detect(asset)).verdict
         return render.labelled(done, asset, verdict, producer_warnings(options.producer))
 
 
