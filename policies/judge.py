@@ -88,6 +88,8 @@ _WITHOUT = {
 def _weigh(requirement: Requirement, sighting: Finding | None, findings: Sequence[Finding]) -> tuple[Verdict, str]:
     if sighting is None:
         return Verdict.UNDETERMINED, f"no detector looked for this mark: {requirement.mark}"
+    if sighting.status is Status.DAMAGED and requirement.check is not Check.PRESENT:
+        return Verdict.UNDETERMINED, f"the mark is damaged: {sighting.detail}"
     if sighting.status is not Status.FOUND:
         return _WITHOUT[sighting.status], sighting.detail
     if requirement.check is Check.PRESENT:

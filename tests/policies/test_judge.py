@@ -100,18 +100,20 @@ def test_a_complete_file_is_met_though_the_encouraged_mark_is_unchecked(policy: 
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict"),
+    ("status", "there", "its_height"),
     [
-        (Status.ABSENT, Verdict.UNMET),
-        (Status.DAMAGED, Verdict.UNMET),
-        (Status.UNCHECKED, Verdict.UNDETERMINED),
+        (Status.ABSENT, Verdict.UNMET, Verdict.UNMET),
+        (Status.DAMAGED, Verdict.UNMET, Verdict.UNDETERMINED),
+        (Status.UNCHECKED, Verdict.UNDETERMINED, Verdict.UNDETERMINED),
     ],
 )
-def test_absent_damaged_and_unchecked_are_told_apart(policy: Policy, status: Status, verdict: Verdict) -> None:
+def test_absent_damaged_and_unchecked_are_told_apart(
+    policy: Policy, status: Status, there: Verdict, its_height: Verdict
+) -> None:
     report = judge(policy, facts(), [notice(status), item()])
-    assert verdicts(report)["notice"] is verdict
-    assert verdicts(report)["height"] is verdict
-    assert report.verdict is verdict
+    assert verdicts(report)["notice"] is there
+    assert verdicts(report)["height"] is its_height
+    assert report.verdict is there
 
 
 def test_what_no_detector_looked_for_is_undetermined(policy: Policy) -> None:
