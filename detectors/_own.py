@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 
 from labeler.asset import Asset
 from labeler.notices import Sighting
-from policies.errors import BadInput, ToolkitError
+from policies.errors import ToolkitError
 from policies.terms import Finding, Mark, Status
 
-UNREAD = "only biaoshi's own lettering is recognised yet; other drawn notices need OCR"
+OTHERS_UNREAD = "only biaoshi's own lettering is recognised yet; other drawn notices need OCR"
 
 
-def lettering(detector: str, asset: Asset, find: Callable[[Asset], Sequence[Sighting]]) -> Iterator[Finding]:
-    """A finding for each notice that `find` sees in the asset; where it sees none, why that does not say "absent"."""
+def own(detector: str, asset: Asset, find: Callable[[Asset], Sequence[Sighting]], otherwise: str) -> Iterator[Finding]:
+    """A finding for each of biaoshi's own notices; where there is none, why that does not say "absent".
+
+    A file too damaged to decode may still carry a notice: it was not looked at, and that is all one can say.
+    """
     try:
         sightings = find(asset)
-    except BadInput as error:
-        yield Finding(detector, Mark.EXPLICIT, Status.DAMAGED, f"the picture cannot be decoded: {error}")
-        return
     except ToolkitError as error:
-        yield Finding(detector, Mark.EXPLICIT, Status.UNCHECKED, str(error))
+        yield Finding(detector, Mark.EXPLICIT, Status.UNCHECKED, f"could not be looked at: {error}")
         return
     yield from (found(detector, sighting) for sighting in sightings)
     if not sightings:
-        yield Finding(detector, Mark.EXPLICIT, Status.UNCHECKED, UNREAD)
+        yield Finding(detector, Mark.EXPLICIT, Status.UNCHECKED, otherwise)
 
 
 def found(detector: str, sighting: Sighting) -> Finding:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detectors._own import found
+from detectors._own import own
 from labeler.asset import Asset
 from labeler.notices import audio
-from policies.errors import BadInput, Unsupported
-from policies.terms import Finding, Mark, Media, Status
+from policies.terms import Finding, Mark, Media
 
 MARK = Mark.EXPLICIT
 _UNHEARD = (
@@ -19,16 +18,5 @@ _UNHEARD = (
 
 def detect(asset: Asset) -> Iterator[Finding]:
     """A finding for each cue, or one that says why none can be ruled out."""
-    if asset.media is not Media.AUDIO:
-        return
-    try:
-        sightings = audio.find(asset)
-    except BadInput as error:
-        yield Finding("explicit_audio", MARK, Status.DAMAGED, str(error))
-        return
-    except Unsupported as error:
-        yield Finding("explicit_audio", MARK, Status.UNCHECKED, f"the sound was not listened to: {error}")
-        return
-    if not sightings:
-        yield Finding("explicit_audio", MARK, Status.UNCHECKED, _UNHEARD)
-    yield from (found("explicit_audio", sighting) for sighting in sightings)
+    if asset.media is Media.AUDIO:
+        yield from own("explicit_audio", asset, audio.find, _UNHEARD)

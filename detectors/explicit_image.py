@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detectors._own import lettering
+from detectors._own import OTHERS_UNREAD, own
 from labeler.asset import Asset
 from labeler.notices import image
 from policies.terms import Finding, Mark, Media
@@ -15,4 +15,4 @@ MARK = Mark.EXPLICIT
 def detect(asset: Asset) -> Iterator[Finding]:
     """A finding for each notice, or one that says why none can be ruled out."""
     if asset.media is Media.IMAGE:
-        yield from lettering("explicit_image", asset, image.find)
+        yield from own("explicit_image", asset, image.find, OTHERS_UNREAD)

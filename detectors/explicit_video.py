@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detectors._own import lettering
+from detectors._own import OTHERS_UNREAD, own
 from labeler.asset import Asset
 from labeler.notices import video
 from policies.terms import Finding, Mark, Media
@@ -15,4 +15,4 @@ MARK = Mark.EXPLICIT
 def detect(asset: Asset) -> Iterator[Finding]:
     """A finding for each notice that biaoshi drew; unchecked where there is none, as other lettering isn't read."""
     if asset.media is Media.VIDEO:
-        yield from lettering("explicit_video", asset, video.find)
+        yield from own("explicit_video", asset, video.find, OTHERS_UNREAD)

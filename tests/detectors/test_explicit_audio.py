@@ -39,11 +39,11 @@ def test_a_sound_without_a_cue_is_undetermined_because_no_one_listened_for_words
     assert present.verdict is Verdict.UNDETERMINED
 
 
-def test_a_sound_that_cannot_be_decoded_is_damaged() -> None:
+def test_a_sound_that_cannot_be_decoded_is_unchecked_not_without_notice() -> None:
     data = sample("flac").read_bytes()
     start = data.index(b"\xff\xf8")
     [finding] = heard(data[:start] + bytes(len(data) - start))
-    assert finding.status is Status.DAMAGED
+    assert finding.status is Status.UNCHECKED
 
 
 def test_pictures_and_films_are_none_of_its_business() -> None:
