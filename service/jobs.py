@@ -6,7 +6,7 @@ and stops no batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,10 @@ from detectors import detect
 from labeler import AigcLabel, Asset, NoticeOptions
 from labeler import label as write_label
 from policies.errors import BadInput, MissingDependency, TooLarge, ToolkitError, Unsupported
-from policies.judge import judge
-from policies.policy import load
+from policies.judge import Report, Verdict, judge
+from policies.policy import Level, load
 from policies.provider_code import faults, looks_like_code
-from policies.terms import Facts
+from policies.terms import Facts, Mark
 from service import render
 from service.render import Json
 
@@ -108,8 +108,17 @@ def label_file(source: str, target: str, options: LabelOptions, name: str = "") 
     with Asset.open(target, name or target) as asset:
         # The hash was taken while the file was compared; a large one is not read once more for it.
         facts = Facts(asset.source, done.sha256, asset.media, asset.container_name)
-        verdict = judge(load(options.policy), facts, detect(asset)).verdict
-        return render.labelled(done, asset, verdict, producer_warnings(options.producer))
+        judged = judge(load(options.policy), facts, detect(asset))
+        return render.labelled(done, judged, [*producer_warnings(options.producer), *_left_open(judged, done.marks)])
+
+
+def _left_open(judged: Report, marks: Collection[Mark]) -> list[str]:
+    """What the marks that were made still leave to be desired, a clip under two seconds for instance."""
+    return [
+        f"{j.verdict.value}: {j.requirement.clause}: {j.because}"
+        for j in judged.judgements
+        if j.requirement.level is Level.MUST and j.verdict is not Verdict.MET and j.requirement.mark in marks
+    ]
 
 
 def verify_file(source: str, policy: str = "cn", name: str = "") -> Json:

@@ -7,9 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from labeler.asset import Asset
 from labeler.pipeline import Labelled
-from policies.judge import Judgement, Report, Verdict
+from policies.judge import Judgement, Report
 from policies.policy import Policy, Requirement
 from policies.provider_code import LENGTH, SERVICES, faults
 from policies.terms import Facts, Finding
@@ -43,19 +42,19 @@ def facts(facts: Facts) -> Json:
     }
 
 
-def labelled(done: Labelled, asset: Asset, verdict: Verdict, warnings: list[str]) -> Json:
-    """A labelling: what was done to which file, and how the result verifies. `asset` is the result."""
+def labelled(done: Labelled, judged: Report, warnings: list[str]) -> Json:
+    """A labelling: what was done to which file, and how the result verifies."""
     return {
         "source": done.source,
         "target": str(done.target),
         "sha256": done.sha256,
-        "media": asset.media.value,
-        "container": asset.container_name,
+        "media": judged.facts.media.value,
+        "container": judged.facts.container,
         "label": done.label.as_dict(),
         "marks": [mark.value for mark in done.marks],
         "untouched": dict(done.untouched),
         "notes": [*done.notes, *warnings],
-        "verdict": verdict.value,
+        "verdict": judged.verdict.value,
     }
 
 

@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 from policies.errors import MissingDependency
 from service import jobs
 from service.cli import cli
+from tests.clips import clip
 from tests.conftest import CODE, LABEL, ROOT, SAMPLES, run, sample, tool
 
 BIAOSHI = (sys.executable, "-c", "from service.cli import main; main()")
@@ -335,6 +336,14 @@ def test_terminating_a_labelling_leaves_no_scratch_folder(tmp_path: Path) -> Non
         running.terminate()
         assert running.wait(60) in (0, 143)
     assert not list(tmp_path.glob(".biaoshi-*"))
+
+
+def test_a_clip_shorter_than_the_notice_has_to_stand_is_labelled_and_the_shortfall_noted(tmp_path: Path) -> None:
+    source = clip(tmp_path, seconds=1)
+    target = tmp_path / "out.mp4"
+    (record,) = records(biaoshi("label", source, "-o", target, "--producer", "x", "--json"))
+    assert record["verdict"] == "unmet"
+    assert any("5.4 (duration)" in note and "at least 2" in note for note in record["notes"])
 
 
 # ---- the other commands
