@@ -147,7 +147,7 @@ def test_sound_alone_cannot_be_drawn_on(tmp_path: Path) -> None:
 def test_a_labelled_file_meets_every_clause_and_keeps_its_sound(source: Path, tmp_path: Path) -> None:
     target = tmp_path / f"labelled{source.suffix}"
     done = label(source, target, LABEL)
-    assert {"video", "audio 1", "metadata"} <= done.untouched.keys()
+    assert {"video", "audio 1", "bytes"} <= done.untouched.keys()
     report = verify(target, "cn")
     asked = [j for j in report.judgements if j.requirement.mark in (Mark.EXPLICIT, Mark.METADATA)]
     assert {j.requirement.id for j in asked if j.verdict is not Verdict.MET} == set()
