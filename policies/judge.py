@@ -108,7 +108,9 @@ def _free_of(requirement: Requirement, findings: Sequence[Finding]) -> tuple[Ver
 
 def _compare(requirement: Requirement, finding: Finding) -> tuple[Verdict, str]:
     for fact, values in requirement.when.items():
-        if finding.measured.get(fact) not in values:
+        if fact not in finding.measured:
+            return Verdict.UNDETERMINED, f"{fact} was not measured, so that nobody knows whether this is asked"
+        if finding.measured[fact] not in values:
             return Verdict.MET, f"asked only where {fact} is {' or '.join(map(str, values))}"
     actual = finding.measured.get(requirement.fact)
     if actual is None:
@@ -118,20 +120,20 @@ def _compare(requirement: Requirement, finding: Finding) -> tuple[Verdict, str]:
 
 
 def _at_least(requirement: Requirement, actual: Any, margin: float) -> tuple[Verdict, str]:
-    said = f"{requirement.fact} is {actual:.4g}, at least {requirement.value:.4g} is asked"
-    # A hair of tolerance: a measured 0.05 must not fail by float noise.
-    if actual - margin >= requirement.value - 1e-9:
-        return Verdict.MET, said
-    if actual + margin < requirement.value:
-        return Verdict.UNMET, said
-    return Verdict.UNDETERMINED, f"{said}; the measuring error is {margin:.2g}"
+    return _limit(requirement, actual, margin, "at least", actual - requirement.value)
 
 
 def _at_most(requirement: Requirement, actual: Any, margin: float) -> tuple[Verdict, str]:
-    said = f"{requirement.fact} is {actual:.4g}, at most {requirement.value:.4g} is asked"
-    if actual + margin <= requirement.value + 1e-9:
+    return _limit(requirement, actual, margin, "at most", requirement.value - actual)
+
+
+def _limit(requirement: Requirement, actual: float, margin: float, side: str, spare: float) -> tuple[Verdict, str]:
+    """`spare` is how far the fact lies on the good side of the limit; within the measuring error nobody knows."""
+    said = f"{requirement.fact} is {actual:.4g}, {side} {requirement.value:.4g} is asked"
+    # A hair of tolerance: a measured 0.05 must not fail by float noise.
+    if spare >= margin - 1e-9:
         return Verdict.MET, said
-    if actual - margin > requirement.value:
+    if spare < -margin:
         return Verdict.UNMET, said
     return Verdict.UNDETERMINED, f"{said}; the measuring error is {margin:.2g}"
 

@@ -160,6 +160,11 @@ def test_a_requirement_for_one_form_is_not_asked_of_another(policy: Policy) -> N
     assert verdicts(report)["wording"] is Verdict.MET
 
 
+def test_a_requirement_for_one_form_is_undetermined_where_the_form_is_not_known(policy: Policy) -> None:
+    report = judge(policy, facts(), [notice(height=0.06, text="AI生成")])
+    assert verdicts(report)["wording"] is Verdict.UNDETERMINED
+
+
 def test_two_notices_cannot_share_the_clauses_out(policy: Policy) -> None:
     high = notice(height=0.06, text="hello", form="line")
     worded = notice(height=0.01, text="AI生成", form="line")
