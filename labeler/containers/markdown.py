@@ -57,7 +57,6 @@ class _Entry:
     key: str
     key_start: int
     value: Any
-    value_start: int
     value_stop: int
     safe: bool
     style: tuple[Deviation, ...] = ()
@@ -213,14 +212,14 @@ def _survey(yaml: Any, text: str, loader: Any) -> list[int]:
 
 def _entry(yaml: Any, key: Any, value: Any, base: int, shared: list[int], budget: list[int]) -> _Entry:
     name = key.value if isinstance(key, yaml.ScalarNode) else ""
-    start, stop = value.start_mark.index, _end(yaml, value, budget)
+    stop = _end(yaml, value, budget)
     # An alias has its node elsewhere, and an anchor is needed elsewhere: neither may be cut out.
     inside = range(key.start_mark.index, value.end_mark.index)
-    safe = start >= key.end_mark.index and not any(mark in inside for mark in shared)
+    safe = value.start_mark.index >= key.end_mark.index and not any(mark in inside for mark in shared)
     ours = name.casefold() == _KEY.casefold()
     taken = _value(yaml, value, budget) if ours else None
     style = _style(yaml, value) if ours else ()
-    return _Entry(name, base + key.start_mark.index, taken, base + start, base + stop, safe, style)
+    return _Entry(name, base + key.start_mark.index, taken, base + stop, safe, style)
 
 
 def _style(yaml: Any, node: Any) -> tuple[Deviation, ...]:
